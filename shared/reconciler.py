@@ -1,0 +1,250 @@
+"""The loop: observe -> plan -> check -> execute. The same observation and plan also answer the read-only requests.
+
+Observing is whole or not at all: a source whose list cannot be read to its last page is not planned, and without the
+vault nothing is. An empty list taken for the truth would re-issue everything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from shared import planner
+from shared.errors import Conflict, NotFound, PatrolError, Unavailable
+from shared.executor import Executor
+from shared.model import (
+    Event,
+    LivePat,
+    Manifest,
+    Observation,
+    Outcome,
+    OutcomeKind,
+    PatSpec,
+    PatStatus,
+    Plan,
+    Reason,
+    Report,
+    Revoke,
+    Source,
+    Tag,
+    VaultRecord,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from shared.planner import Assessment
+    from shared.ports import Clock, Deadline, Events, Lease, PatService, SecretVault
+
+# Accounts and organisations are listed side by side; one slow organisation does not hold up the others.
+LISTING_WORKERS = 8
+
+
+class RevokeOld(StrEnum):
+    """What a forced rotation does with the PATs it replaces."""
+
+    AFTER_OVERLAP = "afterOverlap"
+    NOW = "now"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rotation:
+    """What came of a forced rotation: the new PAT, the old ones that are dead, and those that could not be ended."""
+
+    spec: PatSpec
+    issued: Outcome
+    revoked: tuple[str, ...]
+    not_revoked: tuple[Outcome, ...]
+
+
+class Reconciler:
+    """Keeps one fleet's PATs as its manifest wants them."""
+
+    def __init__(self, manifest: Manifest, pats: PatService, vault: SecretVault, events: Events, clock: Clock) -> None:
+        self.manifest = manifest
+        self._pats = pats
+        self._vault = vault
+        self._events = events
+        self._clock = clock
+
+    # ---- observe --------------------------------------------------------------------------------------------------
+
+    def observe(self) -> Observation:
+        """Read both remotes: every PAT list, then the vault (R1).
+
+        The order is the safety. A PAT that is made and stored while we read is then either in both lists or in the
+        vault's alone; read the other way round, it would be live and unknown to the vault: an orphan to be revoked.
+
+        Raises:
+            PatrolError: the vault cannot be read whole. Unreadable sources are part of the observation instead.
+        """
+        listings, unreadable = self._list(self.manifest.sources)
+        records = self._vault.list_records()
+        moved = self._former_sources(records) - set(listings) - set(unreadable)
+        if moved:
+            more, failed = self._list(sorted(moved))
+            listings, unreadable = {**listings, **more}, {**unreadable, **failed}
+            records = self._vault.list_records()
+        missing = any(spec.secret.lower() not in records for spec in self.manifest.pats)
+        deleted = self._vault.list_deleted() if missing else frozenset()
+        return Observation(self._clock.now(), listings, unreadable, records, deleted)
+
+    def _former_sources(self, records: Mapping[str, VaultRecord]) -> set[Source]:
+        """Where PATs live that were replaced by one in another account or organisation."""
+        named = (records.get(spec.secret.lower()) for spec in self.manifest.pats)
+        ours = [record for record in named if record and record.tags.get(Tag.FLEET) == self.manifest.fleet]
+        sources = {source for record in ours for source in (record.source, record.former_source) if source}
+        return {source for source in sources if source.account in self.manifest.accounts}
+
+    def _list(self, sources: Iterable[Source]) -> tuple[dict[Source, Mapping[str, LivePat]], dict[Source, PatrolError]]:
+        listings: dict[Source, Mapping[str, LivePat]] = {}
+        unreadable: dict[Source, PatrolError] = {}
+        wanted = list(sources)
+        with ThreadPoolExecutor(LISTING_WORKERS, thread_name_prefix="patrol-list") as pool:
+            for source, result in zip(wanted, pool.map(self._list_one, wanted), strict=True):
+                if isinstance(result, PatrolError):
+                    unreadable[source] = result
+                else:
+                    listings[source] = result
+        return listings, unreadable
+
+    def _list_one(self, source: Source) -> Mapping[str, LivePat] | PatrolError:
+        try:
+            return self._pats.list_pats(source, PatStatus.ACTIVE)
+        except PatrolError as error:
+            return error
+
+    # ---- decide ---------------------------------------------------------------------------------------------------
+
+    def plan(self) -> Plan:
+        """What the next run would do. Changes nothing."""
+        observation = self.observe()
+        return planner.plan(self.manifest, observation, now=observation.at)
+
+    def assess(self) -> tuple[Observation, tuple[Assessment, ...]]:
+        """How every PAT of the manifest stands. Changes nothing."""
+        observation = self.observe()
+        return observation, planner.assess(self.manifest, observation, now=observation.at)
+
+    # ---- act ------------------------------------------------------------------------------------------------------
+
+    def run(self, *, deadline: Deadline, lease: Lease) -> Report:
+        """One run: bring the fleet to what the manifest wants, as far as it can be done now.
+
+        Raises:
+            PatrolError: nothing could be planned, so nothing was changed.
+        """
+        for warning in self.manifest.warnings:
+            self._events.emit(Event.MANIFEST_WARNING, message=warning)
+        observation = self.observe()
+        plan = planner.plan(self.manifest, observation, now=observation.at)
+        self._tell(plan, observation)
+        return self._executor(deadline, lease).execute(plan)
+
+    def rotate(self, name: str, revoke_old: RevokeOld, *, deadline: Deadline, lease: Lease) -> Rotation:
+        """Rotate one PAT now, due or not, and with `NOW` end its predecessors in the same call: the leak button.
+
+        Raises:
+            NotFound: the manifest has no PAT of that name.
+            Conflict: its secret is paused, deleted or another fleet's.
+            PatrolError: the rotation failed; the old PAT is still the vault's current one.
+        """
+        spec = self.manifest.spec(name)
+        if spec is None:
+            raise NotFound(f"The manifest has no PAT named {name}.", reason="pat.unknown")
+        only = dataclasses.replace(self.manifest, pats=(spec,))
+        listing = self._pats.list_pats(spec.source, PatStatus.ACTIVE)
+        versions = self._vault.versions(spec.secret)
+        records = {spec.secret.lower(): versions[-1]} if versions else {}
+        deleted = frozenset() if versions else self._vault.list_deleted()
+        observation = Observation(self._clock.now(), {spec.source: listing}, {}, records, deleted)
+        plan = planner.plan(only, observation, now=observation.at, requested=frozenset({name}))
+        if not plan.issues:
+            raise _cannot_rotate(spec, plan)
+        executor = self._executor(deadline, lease)
+        only_issue = dataclasses.replace(plan, revocations=(), refused=())
+        issued = executor.execute(only_issue).outcomes[0]
+        if issued.kind is OutcomeKind.FAILED and issued.error is not None:
+            raise issued.error
+        if issued.kind is not OutcomeKind.ISSUED:
+            message = f"There was no time left to rotate {name}."
+            raise Unavailable(message, reason="run.deadline", answered=True, remedy="Try again.", retry_after=60)
+        ended: tuple[Outcome, ...] = ()
+        if revoke_old is RevokeOld.NOW:
+            ended = tuple(self._end_now(executor, old, versions) for old in self._served(spec, listing, versions))
+        return Rotation(
+            spec=spec,
+            issued=issued,
+            revoked=tuple(item.authorization_id or "" for item in ended if item.kind is OutcomeKind.REVOKED),
+            not_revoked=tuple(item for item in ended if item.kind is not OutcomeKind.REVOKED),
+        )
+
+    def _served(self, spec: PatSpec, listing: Mapping[str, LivePat], versions: tuple[VaultRecord, ...]) -> list[Revoke]:
+        """The live PATs of a spec that the vault has ever served. One that no version names may be on its way into it
+        by another run; the orphan rule knows how long to wait.
+        """
+        name = self.manifest.display_name(spec.name)
+        served = {item.authorization_id for item in versions}
+        return [
+            Revoke(spec.name, spec.source, pat.authorization_id, spec.secret, Reason.SUPERSEDED, None, None)
+            for pat in listing.values()
+            if pat.display_name == name and pat.authorization_id in served
+        ]
+
+    def _end_now(self, executor: Executor, action: Revoke, versions: tuple[VaultRecord, ...]) -> Outcome:
+        stale = [item for item in versions if item.authorization_id == action.authorization_id]
+        try:
+            return executor.end(action, stale)
+        except PatrolError as error:
+            return Outcome(OutcomeKind.FAILED, action, action.authorization_id, error=error)
+
+    def _executor(self, deadline: Deadline, lease: Lease) -> Executor:
+        return Executor(self._pats, self._vault, self._events, deadline=deadline, lease=lease)
+
+    # ---- tell -----------------------------------------------------------------------------------------------------
+
+    def _tell(self, plan: Plan, observation: Observation) -> None:
+        """What an operator should know of a plan beyond the actions, which tell of themselves."""
+        for source, error in plan.unreadable.items():
+            self._events.emit(
+                Event.SOURCE_UNREADABLE,
+                account=source.account,
+                organization=source.organization,
+                error=error.reason,
+                message=error.message,
+                remedy=error.remedy,
+            )
+        for skip in plan.skipped:
+            self._events.emit(
+                Event.PAT_LEFT_ALONE,
+                pat=skip.pat,
+                reason=skip.reason,
+                authorizationId=skip.authorization_id,
+                detail=skip.detail or None,
+                until=skip.until,
+            )
+        for item in planner.assess(self.manifest, observation, now=plan.at):
+            if item.state in planner.ALARMING:
+                expiry = item.current.valid_to if item.current else None
+                self._events.emit(Event.PAT_EXPIRING, pat=item.spec.name, state=item.state, validTo=expiry)
+        if plan.refused:
+            self._events.emit(
+                Event.REVOCATIONS_REFUSED,
+                count=len(plan.refused),
+                authorizationIds=[item.authorization_id for item in plan.refused],
+                remedy="If the vault's listing is right, revoke them with DELETE /api/pats/{organization}/{id}.",
+            )
+
+
+def _cannot_rotate(spec: PatSpec, plan: Plan) -> PatrolError:
+    reason = next((skip.reason for skip in plan.skipped if skip.pat == spec.name), None)
+    remedies = {
+        Reason.PAUSED: ("is disabled in the vault, which pauses it", "Enable the secret's newest version first."),
+        Reason.DELETED: ("is deleted in the vault", "Recover or purge the secret first."),
+        Reason.OTHER_FLEET: ("belongs to another fleet", "Give this PAT a secret of its own in the manifest."),
+    }
+    what, remedy = remedies.get(reason, ("cannot be rotated now", "")) if reason else ("cannot be rotated now", "")
+    code = f"pat.{reason.lower().replace('_', '-')}" if reason else "pat.unplanned"
+    return Conflict(f"Secret {spec.secret} {what}.", reason=code, remedy=remedy)
