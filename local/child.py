@@ -1,0 +1,149 @@
+"""A child process that says when it is ready, and whose output is kept."""
+
+import queue
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 20.0
+TAIL_LINES = 30
+
+
+class ChildDiedError(Exception):
+    """The child did not get ready, or ended by itself. The message ends with the tail of its output."""
+
+
+class Child:
+    """A child process in a session of its own: a Ctrl-C at the terminal reaches the parent alone, which stops it."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        ready: Callable[[str], str | None],
+        log: Path | None = None,
+    ) -> None:
+        """Prepares a child.
+
+        Args:
+            command: what to run.
+            cwd: where it starts.
+            env: its whole environment.
+            ready: takes a line of output; returns what `start` returns, such as an address, once the line tells it.
+            log: a file that receives everything the child prints.
+        """
+        self.lines: list[str] = []
+        self._command = list(command)
+        self._cwd = cwd
+        self._env = dict(env)
+        self._ready = ready
+        self._log = log
+        self._process: subprocess.Popen[str] | None = None
+        self._readers: list[threading.Thread] = []
+        self._answers: queue.Queue[str | None] = queue.Queue()
+
+    def start(self, timeout: float = START_TIMEOUT) -> str:
+        """Start the child and wait until it is ready; what its ready line told.
+
+        Raises:
+            ChildDiedError: it ended, or was not ready within `timeout` seconds.
+            OSError: the command cannot be run.
+        """
+        self._process = subprocess.Popen(
+            self._command,
+            cwd=self._cwd,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+        for stream in (self._process.stdout, self._process.stderr):
+            reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
+            reader.start()
+            self._readers.append(reader)
+        try:
+            answer = self._answers.get(timeout=timeout)
+        except queue.Empty:
+            self.kill()
+            raise ChildDiedError(f"{self._name} was not ready after {timeout:.0f} s\n{self.tail()}") from None
+        if answer is None:
+            code = self.stop()
+            raise ChildDiedError(f"{self._name} ended with exit code {code} before it was ready\n{self.tail()}")
+        return answer
+
+    @property
+    def process(self) -> "subprocess.Popen[str]":
+        """The process.
+
+        Raises:
+            RuntimeError: it was not started.
+        """
+        if self._process is None:
+            raise RuntimeError(f"{self._name} was not started")
+        return self._process
+
+    def wait(self, timeout: float = STOP_TIMEOUT) -> int:
+        """Wait until the child ends by itself; its exit code, negative for a signal.
+
+        Raises:
+            subprocess.TimeoutExpired: it still runs.
+        """
+        code = self.process.wait(timeout)
+        for reader in self._readers:
+            reader.join(timeout)
+        return code
+
+    def stop(self) -> int:
+        """End the child with SIGTERM, and with SIGKILL if it lingers; its exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.wait()
+        except subprocess.TimeoutExpired:
+            return self.kill()
+
+    def kill(self) -> int:
+        """End the child with SIGKILL, as a crash would; its exit code."""
+        self.process.kill()
+        return self.wait()
+
+    def check_alive(self) -> None:
+        """Raise if the child has ended.
+
+        Raises:
+            ChildDiedError: it has.
+        """
+        if self.process.poll() is not None:
+            raise ChildDiedError(f"{self._name} ended with exit code {self.wait()}\n{self.tail()}")
+
+    def text(self) -> str:
+        """Everything the child has printed so far, the lines of stdout and stderr in the order they came."""
+        return "".join(self.lines)
+
+    def tail(self) -> str:
+        """The last lines of `text`."""
+        return "".join(self.lines[-TAIL_LINES:])
+
+    @property
+    def _name(self) -> str:
+        return Path(self._command[0]).name
+
+    def _read(self, stream: IO[str]) -> None:
+        with stream:
+            for line in stream:
+                self.lines.append(line)
+                if self._log is not None:
+                    with self._log.open("a", encoding="utf-8") as file:
+                        file.write(line)
+                answer = self._ready(line)
+                if answer is not None:
+                    self._answers.put(answer)
+        self._answers.put(None)
