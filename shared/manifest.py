@@ -62,7 +62,7 @@ Organization = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]([0-9A-Za-
 Scope = Annotated[str, StringConstraints(pattern=r"^(app_token|vso\.[a-z]+([._][a-z]+)*)$")]
 Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")]
 Tenant = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]([0-9A-Za-z.-]{0,250}[0-9A-Za-z])?$")]
-Username = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,200}@[^@\s]{1,200}$")]
+Username = Annotated[str, StringConstraints(pattern=r"^[^@\s/?#%&]{1,200}@[0-9A-Za-z.-]{1,200}$")]
 
 
 class _Section(BaseModel):
@@ -92,6 +92,13 @@ class AccountSection(_Section):
     client_credential: ClientCredential = Field(
         ClientCredential.SECRET, description="How the app registration proves itself."
     )
+
+    @field_validator("sign_in")
+    @classmethod
+    def _available(cls, sign_in: SignIn) -> SignIn:
+        if sign_in is SignIn.REFRESH_TOKEN:
+            raise ValueError("refresh_token is not available in this version yet")
+        return sign_in
 
     @field_validator("tenant")
     @classmethod

@@ -1,0 +1,70 @@
+"""Log events: one JSON line each, with a stable name, so that a log query or an alert can find them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime, timedelta
+
+from shared.model import Event, Secret
+
+_LOGGER = logging.getLogger("patrol")
+
+_ERRORS = {
+    Event.RUN_FAILED,
+    Event.PAT_ISSUE_FAILED,
+    Event.PAT_REVOKE_FAILED,
+    Event.PAT_LEFT_BEHIND,
+    Event.PAT_EXPIRING,
+    Event.REVOCATIONS_REFUSED,
+    Event.SOURCE_UNREADABLE,
+    Event.SIGN_IN_FAILED,
+    Event.REQUEST_FAILED,
+}
+_WARNINGS = {
+    Event.BACKOFF_NOT_NOTED,
+    Event.CLOCK_SKEWED,
+    Event.LEASE_LOST,
+    Event.LEASE_UNAVAILABLE,
+    Event.MANIFEST_WARNING,
+    Event.PAT_WITHDRAWN,
+}
+
+
+class JsonEvents:
+    """Writes events to the log as JSON lines. Fields given here are part of every one of them."""
+
+    def __init__(self, **common: object) -> None:
+        self._common = common
+
+    def emit(self, name: str, /, **fields: object) -> None:
+        """Write one event; fields that are None are left out."""
+        level = logging.ERROR if name in _ERRORS else logging.WARNING if name in _WARNINGS else logging.INFO
+        merged = {"event": str(name), **self._common, **fields}
+        line = {key: value for key, value in merged.items() if value is not None}
+        _LOGGER.log(level, "%s", json.dumps(line, default=_plain))
+
+
+def quieten_libraries() -> None:
+    """Hold the loggers of the SDKs at levels that cannot print a header block, a body or a user's name.
+
+    urllib3 warns with the raw headers of a malformed answer, which may hold a token; at DEBUG several libraries print
+    requests. They are held here, not by the host's configuration, so that nobody can turn them on by accident.
+    """
+    for name, level in (
+        ("azure", logging.WARNING),
+        ("msal", logging.WARNING),
+        ("urllib3", logging.ERROR),
+        ("urllib3.connection", logging.CRITICAL),
+    ):
+        logging.getLogger(name).setLevel(level)
+
+
+def _plain(value: object) -> str | float:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds").replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Secret):
+        raise TypeError("a secret does not belong in an event")
+    return str(value)

@@ -1,0 +1,44 @@
+"""How Patrol speaks HTTP itself: one session type for MSAL and the PAT API, with time-outs and without surprises."""
+
+from __future__ import annotations
+
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
+
+# Seconds to connect, seconds between two bytes of the answer. Together with few retries they keep a run far below the
+# age at which an orphan may be revoked (R2).
+TIMEOUT = (5, 20)
+USER_AGENT = "patrol/0.1.0"
+
+
+class PlainSession(requests.Session):
+    """A session that always times out, follows no redirect, keeps no cookie and reads no .netrc.
+
+    Proxies and CA bundles of the environment are honoured. A redirect would carry us to a sign-in page that answers
+    200; a cookie would mix the sign-ins of two accounts; a .netrc entry would replace our Authorization header.
+    """
+
+    def __init__(self, connections: int = 10) -> None:
+        super().__init__()
+        adapter = HTTPAdapter(pool_connections=connections, pool_maxsize=connections)
+        self.mount("https://", adapter)
+        self.auth = _leave_authorization_alone
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.headers["User-Agent"] = USER_AGENT
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> Response:
+        """As `requests.Session.request`, with our time-outs and no redirects unless told otherwise."""
+        kwargs.setdefault("timeout", TIMEOUT)
+        kwargs["allow_redirects"] = False
+        return super().request(method, url, *args, **kwargs)
+
+
+def _leave_authorization_alone(request: PreparedRequest) -> PreparedRequest:
+    """Session-wide authentication that adds nothing; its presence keeps requests from consulting .netrc."""
+    return request
