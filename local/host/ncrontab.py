@@ -15,7 +15,9 @@ from croniter import CroniterBadDateError, croniter
 _JANUARY_TO_JUNE = ("january", "february", "march", "april", "may", "june")
 _MONTHS = (*_JANUARY_TO_JUNE, "july", "august", "september", "october", "november", "december")
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-_ITEM = re.compile(r"(?:(?P<all>\*)|(?P<first>\d+|[a-z]+)(?:-(?P<last>\d+|[a-z]+))?)(?:/(?P<step>\d+))?", re.IGNORECASE)
+_ITEM = re.compile(
+    r"(?:(?P<all>\*)|(?P<first>\d+|[a-z]+)(?:-(?P<last>\d+|[a-z]+))?)(?:/(?P<step>\d+))?", re.IGNORECASE | re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -27,27 +29,25 @@ class _Field:
     high: int
     names: tuple[str, ...] = ()
 
-    def normalise(self, text: str) -> str:
-        return ",".join(self._item(item) for item in text.split(","))
+    def members(self, text: str) -> list[int]:
+        return sorted({member for item in text.split(",") for member in self._item(item)})
 
-    def _item(self, text: str) -> str:
+    def _item(self, text: str) -> range:
         match = _ITEM.fullmatch(text)
         if not match:
             raise ScheduleError(f"{self.name} '{text}': write *, a number, a range a-b, each with or without /step")
-        step = match["step"]
-        if step is not None and int(step) == 0:
+        step = int(match["step"] or 1)
+        if step == 0:
             raise ScheduleError(f"{self.name} '{text}': a step of 0 never advances")
-        suffix = f"/{int(step)}" if step is not None else ""
-        if match["all"]:
-            return f"*{suffix}"
-        first = self._number(match["first"])
-        if match["last"] is None:
+        first = self.low if match["all"] else self._number(match["first"])
+        if match["last"] is not None:
+            last = self._number(match["last"])
+        else:
             # NCrontab reads 5/15 as "from 5 to the end, every 15".
-            return f"{first}-{self.high}{suffix}" if suffix else str(first)
-        last = self._number(match["last"])
+            last = self.high if match["all"] or match["step"] else first
         if last < first:
             raise ScheduleError(f"{self.name} '{text}': a range starts with its smaller end")
-        return f"{first}-{last}{suffix}"
+        return range(first, last + 1, step)
 
     def _number(self, text: str) -> int:
         if text.isdigit():
@@ -90,11 +90,12 @@ class Schedule:
         if len(parts) == 5:
             parts = ["0", *parts]
         try:
-            fields = [field.normalise(part) for field, part in zip(_FIELDS, parts, strict=True)]
+            fields = [field.members(part) for field, part in zip(_FIELDS, parts, strict=True)]
         except ScheduleError as error:
             raise ScheduleError(f"'{expression}': {error}") from None
         self.expression = expression
-        self._normalised = " ".join(fields)
+        # Numbers alone: croniter 7.0.0 takes the range 0-0 in the last field for the whole week.
+        self._normalised = " ".join(",".join(map(str, field)) for field in fields)
         try:
             self.next_after(datetime(2000, 1, 1, tzinfo=UTC))
         except CroniterBadDateError:

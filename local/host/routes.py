@@ -120,7 +120,7 @@ def parse(template: str) -> Template:
             if part.default is not None:
                 defaults[part.name] = part.default
             absent_ok = len(parts) == 1 and (part.optional or part.catch_all or part.default is not None)
-            body = ".*" if part.catch_all else "[^/]+" if len(parts) == 1 else "[^/]+?"
+            body = ".*" if part.catch_all else "[^/]+"
             expression += f"(?P<{part.name}>{body})"
         pattern += f"(?:{slash}{expression})?" if absent_ok else slash + expression
     return Template(text, re.compile(pattern, re.IGNORECASE | re.DOTALL), constraints, defaults)
