@@ -1,0 +1,1 @@
+"""Development only, never deployed: what stands in for Azure on one machine."""

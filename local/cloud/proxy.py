@@ -1,0 +1,63 @@
+"""The CONNECT proxy, the only way into the simulated cloud: it admits the hosts that the cloud plays, no others.
+
+It plays the hosts itself: an admitted connection is not relayed to another port but answered where it is, so a reset
+reaches the app as the service sent it and no second copy costs time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Callable
+
+    from local.cloud.web import Connections
+
+_HEAD_LIMIT = 16 * 1024
+
+
+class Proxy:
+    """`blocked` counts the hosts that were asked for in vain; a test that expects none looks there."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        context: ssl.SSLContext,
+        admits: Callable[[str], bool],
+        serve: Callable[[socket.socket], None],
+    ) -> None:
+        self.blocked: Counter[str] = Counter()
+        self._connections = connections
+        self._context = context
+        self._admits = admits
+        self._serve = serve
+        self.port = connections.listen(self._accept, "proxy")
+
+    def _accept(self, connection: socket.socket) -> None:
+        method, target = _read_head(connection)
+        host, _, port = target.rpartition(":")
+        if method != "CONNECT" or port != "443" or not self._admits(host.lower()):
+            self.blocked[(host or target).lower()] += 1
+            text = b"Blocked: the simulated cloud does not play this host.\n"
+            head = f"HTTP/1.1 502 Blocked\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n"
+            connection.sendall(head.encode() + text)
+            return
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        tls = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        self._connections.adopt(tls)
+        tls.do_handshake()
+        self._serve(tls)
+
+
+def _read_head(connection: socket.socket) -> tuple[str, str]:
+    head = b""
+    while b"\r\n\r\n" not in head:
+        received = connection.recv(_HEAD_LIMIT)
+        if not received or len(head) > _HEAD_LIMIT:
+            raise ValueError("no complete request")
+        head += received
+    method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split()
+    return method, target
