@@ -160,6 +160,7 @@ def plan(
         if item.reason is not None and not item.issue
     ]
     by_name = {item.spec.name: item for item in assessments}
+    homes = {source: {pat.display_name for pat in live.values()} for source, live in observation.listings.items()}
     revocations: list[Revoke] = []
     unsupported: list[Revoke] = []
     for verdict in _surplus(manifest, observation, by_name, now):
@@ -178,7 +179,7 @@ def plan(
     ]
     return Plan(
         at=now,
-        issues=tuple(_issue(manifest, item, now) for item in issues),
+        issues=tuple(_issue(manifest, item, now, homes) for item in issues),
         revocations=tuple(sorted(kept, key=_by_name)),
         skipped=tuple(sorted(skips, key=lambda skip: (skip.pat, skip.reason, skip.authorization_id or ""))),
         refused=tuple(sorted(refused, key=_by_name)),
@@ -315,8 +316,9 @@ def _retry_at(record: VaultRecord | None, spec: PatSpec) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _issue(manifest: Manifest, item: Assessment, now: datetime) -> Issue:
+def _issue(manifest: Manifest, item: Assessment, now: datetime, homes: dict[Source, set[str]]) -> Issue:
     spec = item.spec
+    display_name = manifest.display_name(spec.name)
     tags: dict[str, str] = {
         Tag.MANAGED_BY: MARKER,
         Tag.FLEET: manifest.fleet,
@@ -325,19 +327,35 @@ def _issue(manifest: Manifest, item: Assessment, now: datetime) -> Issue:
         Tag.ORGANIZATION: spec.organization,
         Tag.SPEC: spec.digest,
     }
-    former = item.record.source if item.record else None
-    if former is not None and former != spec.source:
+    former = _former_source(item, display_name, homes)
+    if former is not None:
         tags[Tag.FORMER_SOURCE] = f"{former.account}/{former.organization}"
     if item.reason is None:
         raise AssertionError("an assessment that issues has a reason")
     return Issue(
         spec=spec,
-        display_name=manifest.display_name(spec.name),
+        display_name=display_name,
         tags=tags,
         valid_to=now + spec.lifetime,
         reason=item.reason,
         observed=item.record,
     )
+
+
+def _former_source(item: Assessment, display_name: str, homes: dict[Source, set[str]]) -> Source | None:
+    """Where predecessors may live that the manifest's own listings do not show.
+
+    A PAT that is rotated again soon after it moved still has one there: the new version must go on telling, or nobody
+    would look there any more. Only a listing without the PAT's name ends that.
+    """
+    record, home = item.record, item.spec.source
+    if record is None:
+        return None
+    if record.source not in {None, home}:
+        return record.source
+    former = record.former_source
+    gone = former in {None, home} or (former in homes and display_name not in homes[former])
+    return None if gone else former
 
 
 def _surplus(
