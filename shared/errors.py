@@ -16,6 +16,7 @@ No error text ever holds a token, a password or the body of a remote's answer.
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -84,3 +85,11 @@ class Unavailable(PatrolError):
     ) -> None:
         super().__init__(message, reason=reason, remedy=remedy, retry_after=retry_after)
         self.answered = answered
+
+
+def unexpected(error: Exception) -> PatrolError:
+    """A defect, told by where it was raised and not by its text: texts of foreign errors have held bearer tokens."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
+    message = f"Unexpected {type(error).__name__}{where}."
+    return PatrolError(message, reason="internal", remedy="This is a defect in Patrol; please report it.")

@@ -6,12 +6,11 @@ and one PAT's failure never stops another's (R9). Knows no SDK, no environment a
 
 from __future__ import annotations
 
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.errors import PatrolError, Refused, Unavailable
+from shared.errors import PatrolError, Refused, Unavailable, unexpected
 from shared.model import (
     CreatedPat,
     Event,
@@ -79,7 +78,7 @@ class Executor:
         except PatrolError as error:
             outcome = Outcome(OutcomeKind.FAILED, action, error=error)
         except Exception as error:  # noqa: BLE001 - a bug in one PAT's path must not end the others' rotation (R9)
-            outcome = Outcome(OutcomeKind.FAILED, action, error=_as_patrol_error(error))
+            outcome = Outcome(OutcomeKind.FAILED, action, error=unexpected(error))
         if outcome.kind is OutcomeKind.FAILED and isinstance(action, Issue):
             self._back_off(action, now, outcome.error)
         self._tell(outcome)
@@ -291,11 +290,3 @@ def _check_answer(action: Issue, created: CreatedPat) -> None:
 
 def _asked_to_wait(error: PatrolError | None) -> timedelta:
     return timedelta(seconds=error.retry_after or 0) if error else timedelta()
-
-
-def _as_patrol_error(error: Exception) -> PatrolError:
-    """Where an unexpected error was raised, without its text: texts of foreign errors have held bearer tokens."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
-    message = f"Unexpected {type(error).__name__} at {where}."
-    return PatrolError(message, reason="internal", remedy="This is a defect in Patrol; please report it.")

@@ -108,6 +108,15 @@ class State(StrEnum):
     UNREADABLE = "unreadable"
 
 
+class Standing(StrEnum):
+    """What a PAT that carries this fleet's marker is to the fleet."""
+
+    CURRENT = "current"
+    SUPERSEDED = "superseded"
+    ORPHANED = "orphaned"
+    RETIRED = "retired"
+
+
 class Source(NamedTuple):
     """One list of PATs in Azure DevOps: those of one account in one organisation."""
 

@@ -26,6 +26,7 @@ from shared.model import (
     Revoke,
     Skip,
     Source,
+    Standing,
     State,
     Tag,
     VaultRecord,
@@ -362,27 +363,48 @@ def _surplus(
     manifest: Manifest, observation: Observation, by_name: dict[str, Assessment], now: datetime
 ) -> Iterator[Revoke | Skip]:
     """A verdict on every live PAT that carries our marker and is not the current one of its spec."""
-    newest = {record.authorization_id for record in observation.records.values() if record.authorization_id}
+    served = served_ids(observation)
     for source, pat, name in _marked(manifest, observation):
         item = by_name.get(name)
-        if item is None:
-            yield Skip(name, Reason.RETIRED, "not in the manifest any more", pat.authorization_id, pat.valid_to)
-        elif item.reason in {reason for reason, _ in LEAVE_ALONE}:
+        if item is not None and item.reason in {reason for reason, _ in LEAVE_ALONE}:
             continue  # nothing of a PAT that is left alone is touched; its own skip is already in the plan
-        elif item.current is not None and item.current.authorization_id == pat.authorization_id:
-            continue
-        elif pat.authorization_id in newest:
-            # Another secret still serves it, for example under the name the secret had before the manifest changed.
-            detail = "still the newest version of a secret that the manifest does not name for it"
-            yield Skip(name, Reason.RETIRED, detail, pat.authorization_id, pat.valid_to)
-        else:
-            yield _surplus_verdict(item, source, pat, now)
+        match standing(item, pat, served):
+            case Standing.SUPERSEDED if item is not None:
+                yield _surplus_verdict(item, source, pat, now, Reason.SUPERSEDED)
+            case Standing.ORPHANED if item is not None:
+                yield _surplus_verdict(item, source, pat, now, Reason.ORPHANED)
+            case Standing.RETIRED:
+                detail = "served by a secret that the manifest does not name for it" if item else "not in the manifest"
+                yield Skip(name, Reason.RETIRED, detail, pat.authorization_id, pat.valid_to)
+            case _:
+                continue  # the current one
 
 
-def _surplus_verdict(item: Assessment, source: Source, pat: LivePat, now: datetime) -> Revoke | Skip:
-    """R2, R5 and R8 for one PAT: which of superseded and orphaned it is, and whether its time has come."""
-    since = item.current.valid_from if item.current else item.record.created if item.record else None
-    reason = Reason.SUPERSEDED if since is not None and pat.valid_from < since else Reason.ORPHANED
+def standing(item: Assessment | None, pat: LivePat, served: frozenset[str]) -> Standing:
+    """What a PAT with our marker is to this fleet.
+
+    Args:
+        item: the assessment of the manifest's PAT of that name, None when there is none any more.
+        pat: the PAT.
+        served: authorization ids of the newest versions of all secrets.
+    """
+    record = item.record if item else None
+    if record is not None and record.authorization_id == pat.authorization_id:
+        return Standing.CURRENT
+    if item is None or pat.authorization_id in served:
+        # In the second case another secret still serves it, such as the one named before the manifest changed.
+        return Standing.RETIRED
+    since = item.current.valid_from if item.current else record.created if record else None
+    return Standing.SUPERSEDED if since is not None and pat.valid_from < since else Standing.ORPHANED
+
+
+def served_ids(observation: Observation) -> frozenset[str]:
+    """Authorization ids that the vault serves now, whatever the secret."""
+    return frozenset(record.authorization_id for record in observation.records.values() if record.authorization_id)
+
+
+def _surplus_verdict(item: Assessment, source: Source, pat: LivePat, now: datetime, reason: Reason) -> Revoke | Skip:
+    """R2, R5 and R8 for one superseded or orphaned PAT: whether its time has come."""
     ripe_at = item.record.created + item.spec.overlap if item.current and item.record else None
     due_at = ripe_at if reason is Reason.SUPERSEDED else pat.valid_from + ORPHAN_AGE
     if due_at is None:

@@ -200,6 +200,56 @@ class Reconciler:
         except PatrolError as error:
             return Outcome(OutcomeKind.FAILED, action, action.authorization_id, error=error)
 
+    def revoke(self, organization: str, authorization_id: str, *, force: bool) -> None:
+        """End one PAT of one of our accounts. One that is gone already counts as ended.
+
+        Raises:
+            NotFound: none of our accounts owns it.
+            Conflict: the vault serves it, and `force` is not given.
+            PatrolError: it could not be looked up or revoked.
+        """
+        source, pat = self._find(organization.lower(), authorization_id.lower())
+        if pat is None:
+            return
+        stale: list[VaultRecord] = []
+        name = self.manifest.owned_name(pat.display_name)
+        spec = self.manifest.spec(name) if name else None
+        secret = spec.secret if spec else ""
+        if not force:
+            served = next(
+                (item for item in self._vault.list_records().values() if item.authorization_id == pat.authorization_id),
+                None,
+            )
+            if served is not None:
+                message = f"The PAT is the current value of secret {served.secret}."
+                remedy = "Rotate it with revokeOld: now instead, or repeat with ?force=true to break its consumers."
+                raise Conflict(message, reason="pat.current", remedy=remedy)
+            versions = self._vault.versions(secret) if secret else ()
+            stale = [item for item in versions if item.authorization_id == pat.authorization_id]
+        # With force nothing stands between the caller and the end of the PAT, not even an unreachable vault.
+        action = Revoke(name or pat.display_name, source, pat.authorization_id, secret, Reason.REQUESTED, None, None)
+        outcome = self._executor(_NoDeadline(), _NoDeadline()).end(action, stale)
+        if outcome.error is not None:
+            raise outcome.error
+
+    def _find(self, organization: str, authorization_id: str) -> tuple[Source, LivePat | None]:
+        """Whose PAT it is: the PAT while it lives, None when it has ended."""
+        sources = [source for source in self.manifest.sources if source.organization == organization]
+        failures: list[PatrolError] = []
+        for status in PatStatus:
+            for source in sources:
+                try:
+                    pat = self._pats.list_pats(source, status).get(authorization_id)
+                except PatrolError as error:
+                    failures.append(error)
+                    continue
+                if pat is not None:
+                    return source, pat if status is PatStatus.ACTIVE else None
+        if failures:
+            raise failures[0]
+        message = f"No account of this fleet owns such a PAT in {organization}."
+        raise NotFound(message, reason="pat.unknown", remedy="GET /api/pats?status=all lists those that are owned.")
+
     def _executor(self, deadline: Deadline, lease: Lease) -> Executor:
         return Executor(self._pats, self._vault, self._events, deadline=deadline, lease=lease)
 
@@ -236,6 +286,16 @@ class Reconciler:
                 authorizationIds=[item.authorization_id for item in plan.refused],
                 remedy="If the vault's listing is right, revoke them with DELETE /api/pats/{organization}/{id}.",
             )
+
+
+class _NoDeadline:
+    """A request for one PAT runs to its end, lease or not."""
+
+    def passed(self) -> bool:
+        return False
+
+    def lost(self) -> bool:
+        return False
 
 
 def _cannot_rotate(spec: PatSpec, plan: Plan) -> PatrolError:

@@ -1,0 +1,73 @@
+"""The triggers: bind, call, map. Importing this module does no I/O and loads no SDK: the worker imports it to learn
+which functions there are, and an error or a slow import here would cost every one of them.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import azure.functions as func
+
+if TYPE_CHECKING:
+    from shared.api import Response
+
+ROOT = Path(__file__).parent
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+
+@app.timer_trigger(arg_name="timer", schedule="%ROTATION_SCHEDULE%", run_on_startup=False, use_monitor=True)
+def rotate(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding needs the name
+    """Bring the fleet to what the manifest wants. A run that failed somewhere ends as a failed invocation."""
+    from shared import wiring  # noqa: PLC0415 - heavy imports on first use
+
+    wiring.run(os.environ, ROOT)
+
+
+@app.route(route="pats", methods=["GET"])
+def list_pats(req: func.HttpRequest) -> func.HttpResponse:
+    """Every PAT of every account."""
+    return _answer("list_pats", req)
+
+
+@app.route(route="pats/{organization}/{authorizationId}", methods=["DELETE"])
+def revoke_pat(req: func.HttpRequest) -> func.HttpResponse:
+    """Revoke one PAT."""
+    return _answer("revoke_pat", req)
+
+
+@app.route(route="pats/{name}/rotate", methods=["POST"])
+def rotate_pat(req: func.HttpRequest) -> func.HttpResponse:
+    """Rotate one PAT now."""
+    return _answer("rotate_pat", req)
+
+
+@app.route(route="plan", methods=["GET"])
+def get_plan(req: func.HttpRequest) -> func.HttpResponse:
+    """What the next run would do, and why."""
+    return _answer("get_plan", req)
+
+
+@app.route(route="status", methods=["GET"])
+def get_status(req: func.HttpRequest) -> func.HttpResponse:
+    """How every PAT and account stands."""
+    return _answer("get_status", req)
+
+
+@app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the binding needs the name
+    """That the process answers. Touches nothing, so that anybody may ask."""
+    return func.HttpResponse('{"status": "ok"}', mimetype="application/json")
+
+
+def _answer(function: str, req: func.HttpRequest) -> func.HttpResponse:
+    from shared import api  # noqa: PLC0415 - heavy imports on first use
+
+    request = api.Request(headers=req.headers, query=req.params, route=req.route_params, body=req.get_body())
+    response: Response = api.answer(function, request, os.environ, ROOT)
+    return func.HttpResponse(
+        response.text,
+        status_code=response.status,
+        headers={"Cache-Control": "no-store", **response.headers},
+        mimetype=response.content_type,
+    )

@@ -1,0 +1,152 @@
+"""Keeps runs single, with a lease on a blob. For tidiness: safety rests on reading order and orphan age (R4).
+
+A finite lease that is renewed, not an infinite one: the infinite lease of a killed run would have to be broken by hand.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob import BlobServiceClient
+
+from shared.errors import Conflict
+from shared.model import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from azure.core.credentials import TokenCredential
+    from azure.storage.blob import BlobClient, BlobLeaseClient
+
+    from shared.ports import Events, Lease
+    from shared.settings import StorageSettings
+
+CONTAINER = "patrol"
+LEASE_SECONDS = 60  # the longest finite lease that Blob Storage grants (REST reference, "Lease Blob")
+RENEW_SECONDS = 20
+RETRY_AFTER_SECONDS = 60.0
+
+# What `UseDevelopmentStorage=true` stands for: the storage emulator's published account, which the Functions host
+# understands by itself and the SDK does not (Microsoft Learn, "Use the Azurite emulator").
+_EMULATOR = (
+    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
+    "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
+    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
+)
+
+
+class HeldLease:
+    """A lease that renews itself until it is released, or lost."""
+
+    def __init__(self, lease: BlobLeaseClient, events: Events) -> None:
+        self._lease = lease
+        self._events = events
+        self._done = threading.Event()
+        self._lost = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="patrol-lease", daemon=True)
+        self._thread.start()
+
+    def lost(self) -> bool:
+        """True once the lease could not be renewed; the run then starts no new step."""
+        return self._lost.is_set()
+
+    def release(self) -> None:
+        """Give the lease back. One that cannot be released runs out by itself."""
+        self._done.set()
+        self._thread.join()
+        try:
+            self._lease.release()
+        except AzureError as error:
+            self._events.emit(Event.LEASE_UNAVAILABLE, error=type(error).__name__)
+
+    def _renew(self) -> None:
+        while not self._done.wait(RENEW_SECONDS):
+            try:
+                self._lease.renew()
+            except AzureError as error:
+                self._lost.set()
+                self._events.emit(Event.LEASE_LOST, error=type(error).__name__)
+                return
+
+
+class NoLease:
+    """What a run holds where no lease can be had. Such runs are safe, only not single."""
+
+    def lost(self) -> bool:
+        """Never: there is nothing to lose."""
+        return False
+
+
+class LeaseKeeper:
+    """Hands out the one lease of a fleet."""
+
+    def __init__(
+        self, settings: StorageSettings | None, identity: Callable[[str | None], TokenCredential], fleet: str
+    ) -> None:
+        self._settings = settings
+        self._identity = identity
+        self._name = f"{fleet}.lease"
+        self._service: BlobServiceClient | None = None
+
+    @contextmanager
+    def hold(self, events: Events) -> Iterator[Lease]:
+        """Hold the lease for the time of a `with` block.
+
+        Where storage is not configured or cannot be reached, the block runs without: rotation must not stop because
+        its tidiness does.
+
+        Raises:
+            Conflict: another run holds it.
+        """
+        try:
+            lease = self._acquire()
+        except ResourceExistsError:
+            message = "Another rotation is running."
+            raise Conflict(
+                message, reason="run.busy", remedy="Try again in a minute.", retry_after=RETRY_AFTER_SECONDS
+            ) from None
+        except (AzureError, ValueError) as error:
+            events.emit(Event.LEASE_UNAVAILABLE, error=type(error).__name__)
+            lease = None
+        if lease is None:
+            yield NoLease()
+            return
+        held = HeldLease(lease, events)
+        try:
+            yield held
+        finally:
+            held.release()
+
+    def _acquire(self) -> BlobLeaseClient | None:
+        """The lease, None where no storage is configured. `ResourceExistsError` means that somebody holds it."""
+        if self._settings is None:
+            return None
+        if self._service is None:
+            self._service = self._connect(self._settings)
+        blob = self._service.get_blob_client(CONTAINER, self._name)
+        try:
+            return blob.acquire_lease(LEASE_SECONDS)
+        except ResourceNotFoundError:
+            self._create(self._service, blob)
+            return blob.acquire_lease(LEASE_SECONDS)
+
+    def _connect(self, settings: StorageSettings) -> BlobServiceClient:
+        options: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 2}
+        if settings.connection is not None:
+            connection = settings.connection.reveal()
+            if "usedevelopmentstorage=true" in connection.lower():
+                connection = _EMULATOR
+            return BlobServiceClient.from_connection_string(connection, **options)
+        return BlobServiceClient(str(settings.blob_url), self._identity(settings.client_id), **options)
+
+    def _create(self, service: BlobServiceClient, blob: BlobClient) -> None:
+        """Make the blob that is leased, and its container. Another instance may be quicker, which is as good:
+        what matters is whether the blob can be leased afterwards.
+        """
+        with suppress(HttpResponseError):
+            service.create_container(CONTAINER)
+        with suppress(HttpResponseError):
+            blob.upload_blob(b"", overwrite=False)

@@ -1,0 +1,167 @@
+"""The JSON that the HTTP functions answer with: camelCase, RFC 3339 UTC, and never a token value. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared.model import Manifest, Observation, Plan, Revoke, Skip, State
+from shared.planner import ALARMING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from shared.errors import PatrolError
+    from shared.inventory import Inventory, Item
+    from shared.planner import Assessment
+    from shared.reconciler import Rotation
+
+Json = dict[str, Any]
+
+_WORST_FIRST = (State.UNREADABLE, State.EXPIRED, State.OVERDUE, State.PAUSED, State.DUE, State.OK)
+
+
+def moment(time: datetime | None) -> str | None:
+    """A time as RFC 3339, to the second."""
+    return time.isoformat(timespec="seconds").replace("+00:00", "Z") if time else None
+
+
+def plan_view(plan: Plan) -> Json:
+    """`GET /plan`: what the next run would do, and why."""
+    issues = [
+        {
+            "action": "issue",
+            "pat": action.spec.name,
+            "account": action.spec.account,
+            "organization": action.spec.organization,
+            "reason": action.reason,
+        }
+        for action in plan.issues
+    ]
+    return {
+        "complete": plan.complete,
+        "at": moment(plan.at),
+        "actions": issues + [_revoke(action) for action in plan.revocations],
+        "skipped": [_skip(skip) for skip in plan.skipped],
+        "refused": [_revoke(action) for action in plan.refused],
+        "errors": [
+            {"account": source.account, "organization": source.organization, **_error(error)}
+            for source, error in sorted(plan.unreadable.items())
+        ],
+    }
+
+
+def plan_text(plan: Plan) -> str:
+    """A plan for people: one line an action."""
+    lines = [f"issue   {item.spec.name} in {item.spec.organization}: {item.reason}" for item in plan.issues]
+    lines += [f"revoke  {item.pat} {item.authorization_id}: {item.reason}" for item in plan.revocations]
+    lines += [f"refused {item.pat} {item.authorization_id}: {item.reason}" for item in plan.refused]
+    lines += [f"leave   {skip.pat}: {skip.reason}{f' ({skip.detail})' if skip.detail else ''}" for skip in plan.skipped]
+    lines += [f"unread  {source.account} in {source.organization}: {e.reason}" for source, e in plan.unreadable.items()]
+    return "\n".join(lines) or "nothing to do"
+
+
+def status_view(manifest: Manifest, observation: Observation, items: tuple[Assessment, ...]) -> tuple[int, Json]:
+    """`GET /status`: HTTP status and body. 503 when a consumer is, or soon will be, without a working PAT."""
+    worst = next((state for state in _WORST_FIRST if any(item.state is state for item in items)), State.OK)
+    accounts = []
+    for name in sorted(manifest.accounts):
+        failures = [error for source, error in sorted(observation.unreadable.items()) if source.account == name]
+        accounts.append(
+            {"name": name, "state": "failing" if failures else "ok", **(_error(failures[0]) if failures else {})}
+        )
+    failing = worst in ALARMING or bool(observation.unreadable)
+    body = {
+        "status": worst,
+        "at": moment(observation.at),
+        "pats": [_standing(item) for item in items],
+        "accounts": accounts,
+    }
+    return 503 if failing else 200, body
+
+
+def inventory_view(inventory: Inventory) -> Json:
+    """`GET /pats`."""
+    return {
+        "complete": inventory.complete,
+        "pats": [_item(item) for item in inventory.items],
+        "errors": [
+            {
+                "account": item.source.account if item.source else None,
+                "organization": item.source.organization if item.source else None,
+                **_error(item.error),
+            }
+            for item in inventory.errors
+        ],
+    }
+
+
+def rotation_view(rotation: Rotation) -> Json:
+    """`POST /pats/{name}/rotate`: what is new, what is dead, and what could not be ended."""
+    return {
+        "name": rotation.spec.name,
+        "secret": rotation.spec.secret,
+        "secretVersion": rotation.issued.secret_version,
+        "authorizationId": rotation.issued.authorization_id,
+        "validTo": moment(rotation.issued.pat.valid_to if rotation.issued.pat else None),
+        "revoked": list(rotation.revoked),
+        "notRevoked": [
+            {"authorizationId": item.authorization_id, **(_error(item.error) if item.error else {})}
+            for item in rotation.not_revoked
+        ],
+    }
+
+
+def _item(item: Item) -> Json:
+    managed = item.managed
+    return {
+        "organization": item.source.organization,
+        "account": item.source.account,
+        "authorizationId": item.pat.authorization_id,
+        "displayName": item.pat.display_name,
+        "scopes": list(item.pat.scopes),
+        "validFrom": moment(item.pat.valid_from),
+        "validTo": moment(item.pat.valid_to),
+        "status": item.status,
+        "managed": {"name": managed.name, "secret": managed.secret, "state": managed.standing} if managed else None,
+        "findings": [{"code": finding.code, "message": finding.message} for finding in item.findings],
+    }
+
+
+def _standing(item: Assessment) -> Json:
+    record = item.record
+    valid_to = item.current.valid_to if item.current else record.expires_on if record else None
+    return {
+        "name": item.spec.name,
+        "account": item.spec.account,
+        "organization": item.spec.organization,
+        "secret": item.spec.secret,
+        "state": item.state,
+        "reason": item.reason,
+        "validTo": moment(valid_to),
+        "dueAt": moment(item.schedule.due_at) if item.schedule else None,
+        "retryAt": moment(item.retry_at),
+    }
+
+
+def _revoke(action: Revoke) -> Json:
+    return {
+        "action": "revoke",
+        "pat": action.pat,
+        "account": action.source.account,
+        "organization": action.source.organization,
+        "reason": action.reason,
+        "authorizationId": action.authorization_id,
+    }
+
+
+def _skip(skip: Skip) -> Json:
+    optional = {"authorizationId": skip.authorization_id, "detail": skip.detail or None, "until": moment(skip.until)}
+    return {
+        "pat": skip.pat,
+        "reason": skip.reason,
+        **{key: value for key, value in optional.items() if value is not None},
+    }
+
+
+def _error(error: PatrolError) -> Json:
+    return {"error": error.reason, "message": error.message, "remedy": error.remedy}

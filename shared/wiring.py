@@ -1,0 +1,153 @@
+"""The one place that knows both the core and the edges: from the environment to a ready app, built on first use."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared import inventory, manifest
+from shared.auth import SignInService, managed_identity
+from shared.clients.devops import DevOpsClient
+from shared.clients.keyvault import CredentialVault, PatVault
+from shared.clock import ServerClock
+from shared.errors import Conflict, PatrolError, unexpected
+from shared.events import JsonEvents, quieten_libraries
+from shared.lease import LeaseKeeper
+from shared.model import RUN_DEADLINE, Event, OutcomeKind, Report
+from shared.reconciler import Reconciler, RevokeOld, Rotation
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+    from pathlib import Path
+
+# Beyond this a machine's clock is worth a warning; Entra itself tolerates five minutes.
+LARGEST_SKEW_SECONDS = 300
+
+
+class RunFailed(Exception):
+    """A run that a person has to look at. Raising it marks the invocation as failed, which is what alerts watch."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunDeadline:
+    """Passed once the run's own time is over, two minutes before the platform would kill it."""
+
+    ends: float
+
+    @classmethod
+    def after(cls, duration: timedelta) -> RunDeadline:
+        """A deadline from now on."""
+        return cls(time.monotonic() + duration.total_seconds())
+
+    def passed(self) -> bool:
+        """True when no new step may start."""
+        return time.monotonic() >= self.ends
+
+
+class App:
+    """Everything one process needs, kept between calls: connections, tokens, the remotes' time. Building it does no I/O.
+
+    Args:
+        environ: the app settings.
+        root: the folder of `function_app.py`.
+
+    Raises:
+        Invalid: settings or manifest have faults.
+    """
+
+    def __init__(self, environ: Mapping[str, str], root: Path) -> None:
+        quieten_libraries()
+        self.settings = Settings.from_environ(environ)
+        self.manifest = manifest.load(root / self.settings.manifest)
+        self._clock = ServerClock()
+        self._events = JsonEvents(fleet=self.manifest.fleet)
+        identity = managed_identity(self.settings.client_id, environ)
+        credentials = CredentialVault(self.settings.credential_vault_url, identity)
+        tokens = SignInService(
+            self.manifest.accounts, self.settings.authority_host, credentials, identity, self._events
+        )
+        self._pats = DevOpsClient(tokens, self._clock)
+        self._vault = PatVault(self.settings.pat_vault_url, identity, self._clock)
+        self._leases = LeaseKeeper(
+            self.settings.storage,
+            lambda client_id: managed_identity(client_id or self.settings.client_id, environ),
+            self.manifest.fleet,
+        )
+        self.reconciler = Reconciler(self.manifest, self._pats, self._vault, self._events, self._clock)
+
+    def run(self) -> None:
+        """One scheduled run.
+
+        Raises:
+            RunFailed: after everything that could be done was done, when something was not.
+            PatrolError: nothing could be planned, so nothing was changed.
+        """
+        self._events.emit(Event.RUN_STARTED)
+        try:
+            with self._leases.hold(self._events) as lease:
+                report = self.reconciler.run(deadline=RunDeadline.after(RUN_DEADLINE), lease=lease)
+        except Conflict as error:
+            self._events.emit(Event.RUN_SKIPPED, error=error.reason)
+            return
+        self._finish(report)
+
+    def _finish(self, report: Report) -> None:
+        skew = self._clock.skew().total_seconds()
+        if abs(skew) > LARGEST_SKEW_SECONDS:
+            self._events.emit(Event.CLOCK_SKEWED, seconds=round(skew))
+        counts = {kind.value: len(report.of(kind)) for kind in OutcomeKind}
+        counts |= {"refused": len(report.plan.refused), "unreadable": len(report.plan.unreadable)}
+        if report.failed:
+            self._events.emit(Event.RUN_FAILED, **counts)
+            summary = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+            raise RunFailed(f"The run did all it could, and not everything went well: {summary}.")
+        self._events.emit(Event.RUN_FINISHED, **counts)
+
+    def rotate(self, name: str, revoke_old: RevokeOld) -> Rotation:
+        """Rotate one PAT now, under the lease."""
+        with self._leases.hold(self._events) as lease:
+            rotation = self.reconciler.rotate(name, revoke_old, deadline=RunDeadline.after(RUN_DEADLINE), lease=lease)
+        self._events.emit(Event.ROTATED_BY_REQUEST, pat=name, revokeOld=revoke_old, revoked=list(rotation.revoked))
+        return rotation
+
+    def revoke(self, organization: str, authorization_id: str, *, force: bool) -> None:
+        """Revoke one PAT now. No lease: after a leak nothing should have to wait for a run to end."""
+        self.reconciler.revoke(organization, authorization_id, force=force)
+        fields = {"organization": organization, "authorizationId": authorization_id, "force": force}
+        self._events.emit(Event.REVOKED_BY_REQUEST, **fields)
+
+    def inventory(self, query: inventory.Query) -> inventory.Inventory:
+        """The PATs that a query asks for."""
+        return inventory.take(self.manifest, self._pats, self._vault, self._clock, query)
+
+
+_lock = threading.Lock()
+_apps: dict[Path, App] = {}
+
+
+def app(environ: Mapping[str, str], root: Path) -> App:
+    """The process's app, built on the first call that finds settings and manifest without faults."""
+    with _lock:
+        if root not in _apps:
+            _apps[root] = App(environ, root)
+        return _apps[root]
+
+
+def run(environ: Mapping[str, str], root: Path) -> None:
+    """One scheduled run, with faults of the deployment told the same way as any other failure.
+
+    Raises:
+        RunFailed: the run did not do all it should.
+    """
+    try:
+        app(environ, root).run()
+    except RunFailed:
+        raise
+    except Exception as error:  # noqa: BLE001 - the host logs what escapes, with a text that may quote a secret
+        known = error if isinstance(error, PatrolError) else unexpected(error)
+        JsonEvents().emit(Event.RUN_FAILED, error=known.reason, message=known.message, remedy=known.remedy)
+        raise RunFailed(str(known)) from None
