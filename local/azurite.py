@@ -73,7 +73,7 @@ class Azurite:
         # SDKs ask for API versions newer than any Azurite knows: without this flag every request is a 400.
         command += ["--skipApiVersionCheck", "--blobHost", "127.0.0.1", "--blobPort", "0"]
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "")}
-        self._child = Child(command, cwd=INSTALLED, env=environment, ready=_url)
+        self._child = Child("Azurite", command, cwd=INSTALLED, env=environment, ready=_url)
         self._url = self._child.start(timeout)
         return self
 

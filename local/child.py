@@ -9,7 +9,7 @@ from typing import IO
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
-TAIL_LINES = 30
+TAIL_LINES = 80
 
 
 class ChildDiedError(Exception):
@@ -21,6 +21,7 @@ class Child:
 
     def __init__(
         self,
+        name: str,
         command: Sequence[str],
         *,
         cwd: Path,
@@ -31,6 +32,7 @@ class Child:
         """Prepares a child.
 
         Args:
+            name: what messages call it.
             command: what to run.
             cwd: where it starts.
             env: its whole environment.
@@ -38,6 +40,7 @@ class Child:
             log: a file that receives everything the child prints.
         """
         self.lines: list[str] = []
+        self._name = name
         self._command = list(command)
         self._cwd = cwd
         self._env = dict(env)
@@ -131,10 +134,6 @@ class Child:
     def tail(self) -> str:
         """The last lines of `text`."""
         return "".join(self.lines[-TAIL_LINES:])
-
-    @property
-    def _name(self) -> str:
-        return Path(self._command[0]).name
 
     def _read(self, stream: IO[str]) -> None:
         with stream:

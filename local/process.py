@@ -217,7 +217,9 @@ class HostProcess(Host):
         keys = [argument for name, value in self._keys.items() for argument in ("--key", f"{name}={value}")]
         timers = [] if self._timers else ["--no-timers"]
         command = [sys.executable, "-u", "-m", "local.host", str(self.app_dir), *timers, *keys]
-        return Child(command, cwd=REPOSITORY, env=self._env, ready=_embedded_host_url, log=self._log)
+        return Child(
+            "the embedded host", command, cwd=REPOSITORY, env=self._env, ready=_embedded_host_url, log=self._log
+        )
 
 
 class FuncHostProcess(Host):
@@ -260,7 +262,8 @@ class FuncHostProcess(Host):
         def url(line: str) -> str | None:
             return f"http://127.0.0.1:{port}" if line.strip() == "Functions:" else None
 
-        return Child([func, "start", "--port", str(port)], cwd=self.app_dir, env=self._env, ready=url, log=self._log)
+        command = [func, "start", "--port", str(port)]
+        return Child("Core Tools", command, cwd=self.app_dir, env=self._env, ready=url, log=self._log)
 
 
 def _embedded_host_url(line: str) -> str | None:

@@ -32,6 +32,8 @@ log = logging.getLogger("local.host")
 def main() -> int:
     """Run the host; the exit code."""
     arguments = _arguments()
+    # A signal handler may interrupt a put() of this very queue; SimpleQueue alone allows that.
+    ends: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     app_dir: Path = arguments.app_dir.resolve()
     try:
         keys = Keys(arguments.key)
@@ -42,16 +44,14 @@ def main() -> int:
             keys.write(arguments.keys_file)
         _set_up_logging(config.log_level)
         _enter(app_dir)
-        host = build(app_dir, config, keys, (arguments.host, arguments.port))
+        host = build(app_dir, config, keys, (arguments.host, arguments.port), ends.put)
     except (EngineError, SettingsError, RouteError, ScheduleError, OSError, ValueError) as error:
         print(f"The host cannot start: {error}", file=sys.stderr)
         return 1
-    return _serve(host, with_timers=arguments.timers)
+    return _serve(host, ends, with_timers=arguments.timers)
 
 
-def _serve(host: Host, *, with_timers: bool) -> int:
-    # A signal handler may interrupt a put() of this very queue; SimpleQueue alone allows that.
-    ends: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+def _serve(host: Host, ends: "queue.SimpleQueue[str | None]", *, with_timers: bool) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ends.put(None))
     host.start(ends.put, with_timers=with_timers)

@@ -9,7 +9,8 @@ import asyncio
 import json
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,9 @@ from local.host import protos
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+
+ALIVE_CHECK_SECONDS = 0.2
 
 
 class EngineError(Exception):
@@ -54,15 +58,18 @@ class Function:
 class Engine:
     """The running engine. Start it once per process."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_death: Callable[[str], None]) -> None:
+        """`on_death` is told when the engine ends by itself: when a function raises SystemExit, for one."""
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._on_death = on_death
+        self._death: str | None = None
 
     def start(self, app_dir: Path) -> list[Function]:
         """Index the app in `app_dir`, which must be the first entry of `sys.path`.
 
         Raises:
-            EngineError: the app fails to import, or declares no function, or declares one wrongly.
+            EngineError: the app fails to import, ends the process, or declares no function, or declares one wrongly.
         """
         runtime.start_threadpool_executor()
         self._thread.start()
@@ -99,8 +106,20 @@ class Engine:
         )
         return asyncio.run_coroutine_threadsafe(runtime.invocation_request(request), self._loop)
 
+    def _run(self) -> None:
+        try:
+            self._loop.run_forever()
+        except BaseException as error:  # noqa: BLE001 - a dead engine must never go unnoticed
+            self._death = f"the engine died: {type(error).__name__}: {error}"
+            self._on_death(self._death)
+
     def _call(self, verb: Any, **message: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(verb(_request(**message)), self._loop).result()
+        future = asyncio.run_coroutine_threadsafe(verb(_request(**message)), self._loop)
+        # A dead loop leaves its futures open for ever.
+        while not wait([future], timeout=ALIVE_CHECK_SECONDS).done:
+            if self._death is not None:
+                raise EngineError(self._death)
+        return future.result()
 
 
 def _request(**message: Any) -> SimpleNamespace:

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -45,17 +46,21 @@ class Host:
         """Take nothing new and let what runs end; False when that took longer than `grace_seconds`."""
         for timer in self.timers:
             timer.stop()
+        deadline = time.monotonic() + grace_seconds
         self.server.stop()
-        return self.invocations.wait_idle(grace_seconds)
+        # First the functions, then their answers: an answer is still to be sent when its function has returned.
+        return self.invocations.wait_idle(grace_seconds) and self.server.wait_idle(deadline - time.monotonic())
 
 
-def build(app_dir: Path, config: HostConfig, keys: Keys, address: tuple[str, int]) -> Host:
-    """Index the app and bind the listener.
+def build(
+    app_dir: Path, config: HostConfig, keys: Keys, address: tuple[str, int], on_death: Callable[[str], None]
+) -> Host:
+    """Index the app and bind the listener; `on_death` is told if the engine ends by itself.
 
     Raises:
         EngineError, SettingsError, RouteError, ScheduleError, OSError: with a message for who starts the host.
     """
-    engine = Engine()
+    engine = Engine(on_death)
     functions = {function.name: _resolved(function) for function in engine.start(app_dir)}
     invocations = Invocations(engine, config.function_timeout, on_timeout=_kill)
     timers, inputs, mapped = [], dict[str, Inputs](), []

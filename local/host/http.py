@@ -8,7 +8,8 @@ import logging
 import socketserver
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -76,12 +77,34 @@ class Server:
         self._server.shutdown()
         self._server.server_close()
 
+    def wait_idle(self, seconds: float) -> bool:
+        """Wait until every request that came has its answer; False when that took too long."""
+        with self._server.changed:
+            return self._server.changed.wait_for(lambda: self._server.open_requests == 0, seconds)
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
     application: Application
     body_limit: int
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.open_requests = 0
+        self.changed = threading.Condition()
+        super().__init__(address, handler)
+
+    @contextmanager
+    def request_open(self) -> Iterator[None]:
+        """Counts a request until its answer is on the wire."""
+        with self.changed:
+            self.open_requests += 1
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.open_requests -= 1
+                self.changed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exc_info()[1]
@@ -98,7 +121,17 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     disable_nagle_algorithm = True
 
+    def handle_expect_100(self) -> bool:
+        proceed = super().handle_expect_100()
+        self.wfile.flush()
+        return proceed
+
     def _serve(self) -> None:
+        with cast("_Server", self.server).request_open():
+            self._serve_one()
+            self.wfile.flush()
+
+    def _serve_one(self) -> None:
         server = cast("_Server", self.server)
         refused = self._refuse(server.body_limit)
         if refused is not None:

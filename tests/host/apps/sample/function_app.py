@@ -1,4 +1,4 @@
-# ruff: noqa: INP001 - a function app's root is a directory, not a package
+# ruff: noqa: INP001 - the root of a function app is a directory, not a package
 """A function app with one function per convention that the host must keep."""
 
 import json
@@ -47,7 +47,7 @@ def administrator(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 -
 async def binary(req: func.HttpRequest) -> func.HttpResponse:
     response = func.HttpResponse(req.get_body()[::-1], status_code=201, mimetype="application/octet-stream")
     response.headers.add("Set-Cookie", "a=1; Path=/; HttpOnly; SameSite=Strict")
-    response.headers.add("Set-Cookie", "b=2; Max-Age=60; Secure")
+    response.headers.add("Set-Cookie", "b=2; Expires=Thu, 01 Jan 2026 00:00:00 GMT; Max-Age=60; Secure")
     response.headers["X-Out"] = "yes"
     return response
 
@@ -77,3 +77,13 @@ def rotate(timer: func.TimerRequest) -> None:
 @app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *")
 def failing(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the engine passes it by this name
     raise RuntimeError("the run failed")
+
+
+@app.route(route="by-%SAMPLE_ROUTE%/{name}", methods=["GET"])
+def by_setting(req: func.HttpRequest) -> str:
+    return req.route_params["name"]
+
+
+@app.queue_trigger(arg_name="message", queue_name="messages", connection="AzureWebJobsStorage")
+def from_queue(message: func.QueueMessage) -> None:
+    log.info("got %s", message.get_body().decode())
