@@ -32,12 +32,19 @@ def identity_answer(devops: DevOps, organization: Organization, exchange: Exchan
         here = pat is not None and (pat.all_orgs or pat.organization.lower() == organization.name.lower())
         if pat is None or not here or not devops.works(pat) or pat.owner not in organization.members:
             return not_authenticated(request, devops.bad_pat)
-        return _answer(organization, _user(organization, pat.owner), bom=devops.bom)
+        return _answer(organization, _user(organization, _spelling(devops, pat.owner)), bom=devops.bom)
     claims = devops.entra.tokens.read(request.credential) if request.scheme == "bearer" else None
     known = claims is not None and claims.audience == DEVOPS and claims.principal.lower() in organization.members
     if claims is None or not known:
         return not_authenticated(request, devops.unauthenticated)
-    return _answer(organization, _user(organization, claims.principal))
+    return _answer(organization, _user(organization, _spelling(devops, claims.principal)))
+
+
+def _spelling(devops: DevOps, upn: str) -> str:
+    try:
+        return devops.entra.find_user(upn).upn
+    except KeyError:
+        return upn
 
 
 def _answer(organization: Organization, identity: dict[str, object], *, bom: bool = False) -> Response:

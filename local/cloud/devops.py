@@ -1,9 +1,8 @@
-"""The simulated Azure DevOps: organizations, their members and policies, and personal access tokens (PATs).
+"""The simulated Azure DevOps: organizations, their members, and personal access tokens (PATs).
 
-Refusals of a create or update are `PatRefused` with a `patTokenError` (Azure DevOps REST 7.2 spec). UNCONFIRMED about
-the service, and chosen here: a PAT without validTo lives 30 days; revoked and expired PATs stay listed for ever; a
-revoked PAT cannot be updated (failedToUpdateAccessToken); names of up to 256 characters pass; scopes outside the known list are
-invalidScope; a PAT of a removed member stops at once (the service takes up to an hour).
+UNCONFIRMED about the service, and chosen here: revoked and expired PATs stay listed for ever; a revoked PAT cannot be
+updated (failedToUpdateAccessToken); a PAT of a removed member stops at once (the service takes up to an hour). Not
+simulated: a PAT going inactive because its owner has not signed in for 90 days.
 """
 
 from __future__ import annotations
@@ -14,30 +13,28 @@ import threading
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 from local.cloud.entra import stable_id
+from local.cloud.pat_rules import (
+    DEFAULT_LIFE,
+    PatRefused,
+    Policy,
+    checked_expiry,
+    checked_name,
+    checked_scope,
+    sql_time,
+)
 from local.cloud.scopes import SCOPES, returned_scope
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     from local.cloud.clock import Clock
     from local.cloud.entra import Entra, Tenant
 
-MAX_LIFE = timedelta(days=365)  # policy page: one year at most
-DEFAULT_LIFE = timedelta(days=30)
 _ALPHABET = string.ascii_letters + string.digits
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What an organization or its tenant forbids. `clamp`: a too long life is shortened instead of refused."""
-
-    max_lifespan: timedelta | None = None
-    clamp: bool = True
-    creation_restricted: bool = False
-    full_scope_restricted: bool = False
-    global_restricted: bool = True
 
 
 @dataclass(eq=False)
@@ -76,18 +73,11 @@ class Mail:
     at: datetime
 
 
-class PatRefused(Exception):
-    """Answered with 200, `patToken` null and this `patTokenError`."""
-
-    def __init__(self, error: str, message: str = "") -> None:
-        super().__init__(message or error)
-        self.error = error
-
-
 class DevOps:
     """All organizations of the simulated cloud. Settings for the unconfirmed habits of the service are attributes."""
 
     def __init__(self, clock: Clock, entra: Entra) -> None:
+        self._ticks = count(1)  # outlasts a reset, so that nobody takes the old world's listing for the new one's
         self.clock = clock
         self.entra = entra
         self.lock = threading.RLock()
@@ -202,11 +192,14 @@ class DevOps:
         """The PAT with that token value."""
         return self._by_value.get(value)
 
-    def owned(self, organization: str, upn: str) -> tuple[list[Pat], int]:
-        """One user's PATs that count in one organization, and a number that changes whenever any of the user's do."""
+    def owned(self, organization: str, upn: str) -> list[Pat]:
+        """One user's PATs that count in one organization: those made for it, and global ones."""
         own = self._by_owner[organization.lower(), upn.lower()]
-        elsewhere = [pat for pat in self._global[upn.lower()] if pat.organization.lower() != organization.lower()]
-        return own + elsewhere, self._generation[upn.lower()]
+        return own + [pat for pat in self._global[upn.lower()] if pat.organization.lower() != organization.lower()]
+
+    def generation(self, upn: str) -> int:
+        """A number that changes whenever one of the user's PATs does."""
+        return self._generation[upn.lower()]
 
     def create(
         self,
@@ -219,13 +212,10 @@ class DevOps:
         all_orgs: object,
     ) -> Pat:
         """The API's create, with its checks. Raises PatRefused."""
-        name, policy, now = _name(display_name), organization.policy, self.clock.now()
-        if policy.creation_restricted:
-            raise PatRefused("disablePatCreationPolicyViolation", "PAT creation is disabled by policy.")
-        if all_orgs and policy.global_restricted:
-            raise PatRefused("globalPATCreationBlocked", "Global personal access tokens can no longer be created.")
+        name, policy, now = checked_name(display_name), organization.policy, self.clock.now()
+        policy.check_creation(all_orgs=bool(all_orgs))
         checked = self._scope(scope, policy)
-        until = self._until(valid_to, now, now, policy)
+        until = checked_expiry(valid_to, now, now, policy)
         return self._add(organization, upn, name, checked, until, all_orgs=bool(all_orgs))
 
     def update(self, organization: Organization, pat: Pat, changes: dict[str, object]) -> Pat:
@@ -235,13 +225,16 @@ class DevOps:
             raise PatRefused("failedToUpdateAccessToken", "The token has been revoked.")
         if pat.valid_to <= now:
             raise PatRefused("expiredPatCannotBeExtended", "An expired personal access token cannot be changed.")
-        if changes.get("allOrgs") and not pat.all_orgs and organization.policy.global_restricted:
-            raise PatRefused("globalPATCreationBlocked", "Global personal access tokens can no longer be created.")
-        name = _name(changes["displayName"]) if changes.get("displayName") is not None else pat.display_name
-        scope = self._scope(changes["scope"], organization.policy) if changes.get("scope") is not None else pat.scope
-        until = pat.valid_to
+        policy = organization.policy
+        if changes.get("allOrgs") and not pat.all_orgs:
+            policy.check_global()
+        name, scope, until = pat.display_name, pat.scope, pat.valid_to
+        if changes.get("displayName") is not None:
+            name = checked_name(changes["displayName"])
+        if changes.get("scope") is not None:
+            scope = self._scope(changes["scope"], policy)
         if changes.get("validTo") is not None:
-            until = self._until(changes["validTo"], now, pat.valid_from, organization.policy)
+            until = sql_time(checked_expiry(changes["validTo"], now, pat.valid_from, policy))
         pat.display_name, pat.scope, pat.valid_to = name, scope, until
         if changes.get("allOrgs") is not None:
             pat.all_orgs = bool(changes["allOrgs"])
@@ -278,49 +271,14 @@ class DevOps:
         return pat
 
     def _touch(self, pat: Pat) -> None:
-        self._generation[pat.owner] += 1
+        self._generation[pat.owner] = next(self._ticks)
 
     def _scope(self, scope: object, policy: Policy) -> str:
-        if not isinstance(scope, str) or not scope.split() or not set(scope.split()) <= self.scopes:
-            raise PatRefused("invalidScope", "The scope is not valid.")
-        if "app_token" in scope.split() and policy.full_scope_restricted:
-            raise PatRefused("fullScopePatPolicyViolation", "Full scoped personal access tokens are restricted.")
-        return returned_scope(scope, reorder=self.reorder_scopes, widen=self.widen_scopes)
-
-    def _until(self, valid_to: object, now: datetime, start: datetime, policy: Policy) -> datetime:
-        wanted = now + DEFAULT_LIFE if valid_to is None else _parse(valid_to)
-        if wanted <= now or wanted > start + MAX_LIFE + timedelta(minutes=5):
-            raise PatRefused("invalidValidTo", "The expiry date must lie in the future and within one year.")
-        if policy.max_lifespan is None or wanted <= start + policy.max_lifespan + timedelta(minutes=1):
-            return wanted
-        if not policy.clamp:
-            raise PatRefused("patLifespanPolicyViolation", "The life is longer than the organization's policy allows.")
-        return start + policy.max_lifespan
-
-
-def sql_time(moment: datetime) -> datetime:
-    """Rounded to 1/300 s: the spec's examples (.32 for .319, .1033333) show the resolution of SQL's `datetime`."""
-    ticks = round(moment.microsecond * 300 / 1_000_000)
-    return moment.replace(microsecond=0) + timedelta(microseconds=round(ticks * 1_000_000 / 300))
-
-
-def _name(display_name: object) -> str:
-    if not isinstance(display_name, str) or not display_name.strip():
-        raise PatRefused("displayNameRequired", "A display name is required.")
-    if len(display_name) > 256:
-        raise PatRefused("invalidDisplayName", "The display name is too long.")
-    return display_name
-
-
-def _parse(valid_to: object) -> datetime:
-    try:
-        moment = datetime.fromisoformat(str(valid_to))
-    except ValueError:
-        raise PatRefused("invalidValidTo", "The expiry date is not a date.") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        names = checked_scope(scope, self.scopes, policy)
+        return returned_scope(names, reorder=self.reorder_scopes, widen=self.widen_scopes)
 
 
 def _token_value() -> str:
     # 84 letters and digits with a fixed signature; "positions 76-80" of the documentation, counted from nought.
-    letters = "".join(secrets.choice(_ALPHABET) for _ in range(80))
+    letters = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in secrets.token_bytes(80))
     return f"{letters[:76]}AZDO{letters[76:]}"

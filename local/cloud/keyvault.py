@@ -1,9 +1,8 @@
 """A simulated Key Vault: secrets, their versions, soft delete, and who may do what.
 
 Shapes and times follow recorded answers (azure-sdk-for-python, api 7.3): whole Unix seconds, of the simulated clock.
-UNCONFIRMED, and chosen here: a PATCH can set `exp` but not clear it; the spelling of a name's first use stays. A
-freshly deleted secret needs several seconds in the service before it shows among the deleted; here `deletion_delay` is zero
-unless a test wants that.
+UNCONFIRMED, and chosen here: a PATCH can set `exp` but not clear it; the spelling of a name's first use stays. In the
+service a deleted secret takes seconds to show among the deleted; here `deletion_delay` is nought by default.
 """
 
 from __future__ import annotations

@@ -265,13 +265,16 @@ def _changes(body: dict[str, Any]) -> dict[str, Any]:
     """The fields of a version that the body names; what it leaves out, or sends as null, stays."""
     attributes = body.get("attributes") or {}
     given = {
-        "enabled": attributes.get("enabled"),
-        "expires": attributes.get("exp"),
-        "not_before": attributes.get("nbf"),
-        "content_type": body.get("contentType"),
-        "tags": body.get("tags"),
+        "enabled": (attributes.get("enabled"), bool),
+        "expires": (attributes.get("exp"), int),
+        "not_before": (attributes.get("nbf"), int),
+        "content_type": (body.get("contentType"), str),
+        "tags": (body.get("tags"), dict),
     }
-    return {name: value for name, value in given.items() if value is not None}
+    for name, (value, kind) in given.items():
+        if value is not None and not isinstance(value, kind):
+            raise VaultRefused(400, "BadParameter", f"Property {name} has invalid value")
+    return {name: value for name, (value, _) in given.items() if value is not None}
 
 
 def _headers() -> dict[str, str]:

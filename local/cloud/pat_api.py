@@ -8,8 +8,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from local.cloud.devops import PatRefused
 from local.cloud.pat_listing import BadListing, Listing
+from local.cloud.pat_rules import PatRefused
 from local.cloud.vss import check_version, envelope, version_of, vss_json
 from local.cloud.web import Response
 
@@ -56,7 +56,7 @@ class PatApi:
             return self._result(exchange, None, refused_pat.error, str(refused_pat))
         except BadListing as bad:
             return envelope(400, "InvalidArgumentValueException", str(bad))
-        except ValueError:
+        except _BadBody:
             return envelope(
                 400,
                 "JsonReaderException",
@@ -168,8 +168,15 @@ def vss_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + "Z"
 
 
+class _BadBody(Exception):  # noqa: N818 -- a mistake of the caller's, answered with 400
+    """The body is not a JSON object."""
+
+
 def _body(request: Request) -> dict[str, object]:
-    body = request.json()
+    try:
+        body = request.json()
+    except ValueError as error:
+        raise _BadBody from error
     if not isinstance(body, dict):
-        raise ValueError("the body is not an object")  # noqa: TRY004 -- answered like any other malformed body
+        raise _BadBody
     return body

@@ -71,11 +71,11 @@ class Listing:
         return found, ""
 
     def _in_order(self, organization: str, upn: str, order: str) -> tuple[list[Key], list[Pat]]:
-        pats, generation = self._devops.owned(organization, upn)
+        generation = self._devops.generation(upn)
         place = organization.lower(), upn.lower(), order
         cached = self._sorted.get(place)
         if cached is None or cached[0] != generation:
-            ordered = sorted(pats, key=_ORDERS[order])
+            ordered = sorted(self._devops.owned(organization, upn), key=_ORDERS[order])
             cached = generation, [_ORDERS[order](pat) for pat in ordered], ordered
             self._sorted[place] = cached
         return cached[1], cached[2]

@@ -37,7 +37,7 @@ class Proxy:
         self.port = connections.listen(self._accept, "proxy")
 
     def _accept(self, connection: socket.socket) -> None:
-        method, target = _read_head(connection)
+        method, target = _asked(connection)
         host, _, port = target.rpartition(":")
         if method != "CONNECT" or port != "443" or not self._admits(host.lower()):
             self.blocked[(host or target).lower()] += 1
@@ -52,12 +52,12 @@ class Proxy:
         self._serve(tls)
 
 
-def _read_head(connection: socket.socket) -> tuple[str, str]:
+def _asked(connection: socket.socket) -> tuple[str, str]:
     head = b""
-    while b"\r\n\r\n" not in head:
+    while b"\r\n\r\n" not in head and len(head) < _HEAD_LIMIT:
         received = connection.recv(_HEAD_LIMIT)
-        if not received or len(head) > _HEAD_LIMIT:
-            raise ValueError("no complete request")
+        if not received:
+            break
         head += received
-    method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split()
-    return method, target
+    words = head.split(b"\r\n", 1)[0].decode("latin-1").split()
+    return (words[0], words[1]) if len(words) == 3 else ("", "(not a request)")

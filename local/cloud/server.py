@@ -37,7 +37,8 @@ class Cloud:
     """A running simulated cloud. Use it as a context manager, or call `close`.
 
     `latency` is added to every call of an outbound service, in seconds. `observers` are called after every applied
-    call, in the thread that serves it, with no lock held.
+    call, in the thread that serves it, with no lock held. What they raise does not disturb the app: it is kept, and
+    raised by `check`, which `reset` and `close` call as well.
     """
 
     def __init__(self, pat_vault: str = "contoso-pats", credential_vault: str = "contoso-credentials") -> None:
@@ -46,6 +47,7 @@ class Cloud:
         self.faults = Faults()
         self.latency = 0.0
         self.observers: list[Callable[[Call], None]] = []
+        self.violations: list[Exception] = []
         self.entra = Entra(self.clock)
         self.devops = DevOps(self.clock, self.entra)
         self.identity = IdentityEndpoint(self.entra, HOME_TENANT)
@@ -57,11 +59,11 @@ class Cloud:
         self._devops_api = devops_api.DevOpsApi(self.devops)
         self._keyvault_api = keyvault_api.KeyVaultApi(self.vaults, self.entra, HOME_TENANT)
         self._control = Control(self)
-        self.reset()
         self._authority = Authority()
         self._connections = Connections()
         self.proxy = Proxy(self._connections, self._authority.context, self._admits, self._serve_tls)
         self._plain_port = self._connections.listen(self._serve_plain, "plain")
+        self.reset()
 
     def __enter__(self) -> Self:
         return self
@@ -113,13 +115,20 @@ class Cloud:
         for vault in self.vaults.values():
             vault.reset()
         self.journal.clear()
-        if hasattr(self, "proxy"):
-            self.proxy.blocked.clear()
+        self.proxy.blocked.clear()
+        self.check()
+
+    def check(self) -> None:
+        """Raise, once, what observers found wrong."""
+        found, self.violations = self.violations, []
+        if found:
+            raise ExceptionGroup("the simulated cloud's observers object", found)
 
     def close(self) -> None:
         """Stop serving; hanging calls are cut off."""
         self._connections.close()
         self._authority.close()
+        self.check()
 
     def _admits(self, host: str) -> bool:
         return self._service(host) is not None
@@ -181,9 +190,16 @@ class Cloud:
         )
         self.journal.add(call)
         if applied:
-            for observer in list(self.observers):
-                observer(call)
+            self._show(call)
         return response
+
+    def _show(self, call: Call) -> None:
+        for observer in list(self.observers):
+            try:
+                observer(call)
+            except Exception as violation:  # noqa: BLE001 -- whatever an observer finds wrong is raised by `check`
+                violation.add_note(f"after {call.service} {call.operation}, call {call.seq}")
+                self.violations.append(violation)
 
     def _carry_out(self, service: Service, exchange: Exchange) -> tuple[Response, bool, str | None]:
         fault = self.faults.strike("before", exchange)

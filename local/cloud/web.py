@@ -60,7 +60,7 @@ class Request:
 
     def form(self) -> dict[str, str]:
         """The body as a urlencoded form."""
-        return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
+        return dict(parse_qsl(self.body.decode(errors="replace"), keep_blank_values=True))
 
 
 @dataclass
@@ -83,6 +83,10 @@ def json_response(status: int, content: object, headers: dict[str, str] | None =
 def html_response(status: int, content: str, headers: dict[str, str] | None = None) -> Response:
     """An answer with an HTML body."""
     return Response(status, content.encode(), {"Content-Type": "text/html; charset=utf-8", **(headers or {})})
+
+
+class _Unreadable(Exception):
+    """Not HTTP as any client here speaks it."""
 
 
 class Connections:
@@ -124,12 +128,14 @@ class Connections:
 
     def _start(self, connection: socket.socket, work: Callable[[], None], name: str) -> None:
         def run() -> None:
-            # The peer may go away, and `close` may shut the socket under us: neither is news.
-            with suppress(OSError, ValueError):
-                work()
-            with self._lock:
-                owned = self._open.pop(threading.current_thread())
-            owned.close()
+            try:
+                # The peer may go away, and `close` may shut the socket under us: neither is news.
+                with suppress(OSError):
+                    work()
+            finally:
+                with self._lock:
+                    owned = self._open.pop(threading.current_thread())
+                owned.close()
 
         thread = threading.Thread(target=run, name=f"cloud-{name}", daemon=True)
         with self._lock:
@@ -139,7 +145,7 @@ class Connections:
 
 def serve(connection: socket.socket, answer: Callable[[Request], Response], closing: threading.Event) -> None:
     """Answer requests on one connection until the peer, an answer or `closing` ends it. The caller closes it."""
-    with connection.makefile("rb") as reader:
+    with connection.makefile("rb") as reader, suppress(_Unreadable):
         while (request := _read(reader)) is not None:
             response = answer(request)
             _send(connection, response, closing)
@@ -149,7 +155,7 @@ def serve(connection: socket.socket, answer: Callable[[Request], Response], clos
                 return
 
 
-def read_head(reader: BinaryIO) -> tuple[str, str, dict[str, str]] | None:
+def _read_head(reader: BinaryIO) -> tuple[str, str, dict[str, str]] | None:
     """The method, target and headers of the next request, or None at the end of the stream."""
     line = reader.readline(_LIMIT)
     if not line:
@@ -163,13 +169,16 @@ def read_head(reader: BinaryIO) -> tuple[str, str, dict[str, str]] | None:
 
 
 def _read(reader: BinaryIO) -> Request | None:
-    head = read_head(reader)
+    try:
+        head = _read_head(reader)
+        length = int(head[2].get("content-length", "0")) if head is not None else 0
+    except ValueError as error:
+        raise _Unreadable from error
     if head is None:
         return None
     method, target, headers = head
-    length = int(headers.get("content-length", "0"))
     if length > _LIMIT or "transfer-encoding" in headers:
-        raise ValueError("only bodies of a known and moderate length are read")
+        raise _Unreadable("only bodies of a known and moderate length are read")
     url = urlsplit(target)
     return Request(
         method=method,
