@@ -3,12 +3,14 @@
 import queue
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
+POLL_SECONDS = 0.02
 TAIL_LINES = 80
 
 
@@ -118,12 +120,15 @@ class Child:
         self.process.kill()
         return self.wait()
 
-    def check_alive(self) -> None:
-        """Raise if the child has ended.
+    def check_alive(self, within: float = 0.0) -> None:
+        """Raise if the child has ended, or does so `within` so many seconds.
 
         Raises:
             ChildDiedError: it has.
         """
+        deadline = time.monotonic() + within
+        while self.process.poll() is None and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
         if self.process.poll() is not None:
             raise ChildDiedError(f"{self._name} ended with exit code {self.wait()}\n{self.tail()}")
 

@@ -19,10 +19,9 @@ from typing import Any, Self
 
 import requests
 
-from local.child import START_TIMEOUT, STOP_TIMEOUT, Child
+from local.child import POLL_SECONDS, START_TIMEOUT, STOP_TIMEOUT, Child
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-POLL_SECONDS = 0.02
 CALL_TIMEOUT = 240.0  # seconds; above the 230 that Azure's front end grants an HTTP function
 # What a host inherits. Nothing else: a proxy or a CA bundle of this machine must not reach the app unasked.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
@@ -167,8 +166,7 @@ class Host(ABC):
             response = self.request(method, path, json=body)
         except requests.ConnectionError:
             # A dying host closes its connections a moment before its process is gone.
-            time.sleep(5 * POLL_SECONDS)
-            self._child.check_alive()
+            self._child.check_alive(within=1.0)
             raise
         response.raise_for_status()
         return response

@@ -4,7 +4,8 @@ Templates are those of ASP.NET Core ("Routing in ASP.NET Core", route constraint
 
 Two facts that surprise, and that this module keeps:
 - The host tries routes in the alphabetical order of the functions' names, not the most specific first
-  (github.com/Azure/azure-functions-host, issues 9876 and 3153): `a` on `items/{id}` hides `b` on `items/recent`.
+  (github.com/Azure/azure-functions-host, `FunctionMetadataManager` and issues 9876 and 3153): `a` on `items/{id}` hides
+  `b` on `items/recent`.
 - A wrong verb is 404, not 405, and HEAD is not GET (issues 10098 and 11625): the verb is a constraint of the route.
 """
 
@@ -66,10 +67,10 @@ class RouteTable:
 
         Raises:
             RouteError: two routes with one template share a verb. The real host drops the second function with an error
-            in
-                its log; here the host does not start.
+                in its log; here the host does not start.
         """
-        self._routes = sorted(routes, key=lambda route: route.function.lower())
+        # As .NET's OrdinalIgnoreCase sorts: by upper case, which puts an underscore after the letters.
+        self._routes = sorted(routes, key=lambda route: route.function.upper())
         for position, route in enumerate(self._routes):
             for earlier in self._routes[:position]:
                 if route.conflicts_with(earlier):

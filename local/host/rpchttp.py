@@ -2,8 +2,8 @@
 
 Follows `GrpcMessageConversionExtensions.ToRpcHttp` of github.com/Azure/azure-functions-host for a worker with the
 capabilities of `azure-functions-runtime` 1.3.0:
-- repeated headers and query parameters reach a function as one value, joined by commas; query names differ by case only
-  here;
+- repeated headers and query parameters, the latter in any case, reach a function as one value: the non-empty
+  ones joined by commas, as .NET's `StringValues` does it;
 - a query parameter without a value does not reach it at all (the runtime does not ask for nullable dictionaries);
 - the body arrives as bytes.
 """
@@ -19,12 +19,9 @@ from local.host import protos
 from local.host.http import Request, Response
 
 
-def query(target: str) -> dict[str, list[str]]:
-    """The query parameters of a request target, all values of each, in order."""
-    values: dict[str, list[str]] = {}
-    for name, value in parse_qsl(urlsplit(target).query, keep_blank_values=True):
-        values.setdefault(name, []).append(value)
-    return values
+def query(target: str, name: str) -> list[str]:
+    """All values of one query parameter of a request target, in order."""
+    return [value for _, value in _query(target).get(name.lower(), [])]
 
 
 def trigger_data(request: Request, route_values: Mapping[str, str], base_url: str) -> protos.TypedData:
@@ -38,9 +35,13 @@ def trigger_data(request: Request, route_values: Mapping[str, str], base_url: st
         http=protos.RpcHttp(
             method=request.verb,
             url=(f"http://{host}" if host else base_url) + request.target,
-            headers={name: ",".join(values) for name, values in headers.items()},
+            headers={name: ",".join(filter(None, values)) for name, values in headers.items()},
             params=dict(route_values),
-            query={name: ",".join(values) for name, values in query(request.target).items() if any(values)},
+            query={
+                pairs[0][0]: ",".join(value for _, value in pairs if value)
+                for pairs in _query(request.target).values()
+                if any(value for _, value in pairs)
+            },
             body=body,
         )
     )
@@ -56,6 +57,14 @@ def response(value: protos.TypedData | None) -> Response:
     headers = [(name, str(text)) for name, text in message.headers.items()]
     headers += [("Set-Cookie", _cookie(cookie)) for cookie in message.cookies or []]
     return Response(int(message.status_code), _bytes(message.body), headers)
+
+
+def _query(target: str) -> dict[str, list[tuple[str, str]]]:
+    """The query parameters as they were spelled, by their name in lower case."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, value in parse_qsl(urlsplit(target).query, keep_blank_values=True):
+        found.setdefault(name.lower(), []).append((name, value))
+    return found
 
 
 def _bytes(value: protos.TypedData | None) -> bytes:

@@ -55,7 +55,7 @@ class Site:
         found = self._table.find(request.verb, path)
         if found is not None:
             return self._call(self._functions[found[0]], request, found[1])
-        if path == "/" and request.verb in {"GET", "HEAD"}:
+        if path == "/":
             if os.environ.get("AzureWebJobsDisableHomepage", "").lower() == "true":  # noqa: SIM112 - the platform's name
                 return Response(HTTPStatus.NO_CONTENT)
             return Response(HTTPStatus.OK, LANDING, [("Content-Type", "text/html")])
@@ -77,7 +77,7 @@ class Site:
     def _level(self, request: Request, function: str | None = None) -> Level:
         presented = request.header("x-functions-key")
         if presented is None:
-            presented = rpchttp.query(request.target).get("code", [None])[0]
+            presented = next(iter(rpchttp.query(request.target, "code")), None)
         return self._keys.level(presented, function)
 
     def _admin(self, request: Request, path: str) -> Response:
@@ -111,7 +111,7 @@ class Site:
         return _json(self._metadata(function)) if function else Response(HTTPStatus.NOT_FOUND)
 
     def _recent(self, request: Request) -> Response:
-        wanted = rpchttp.query(request.target).get("id", [])
+        wanted = rpchttp.query(request.target, "id")
         records = self._invocations.recent()
         return _json([record.to_json() for record in records if not wanted or record.id in wanted])
 

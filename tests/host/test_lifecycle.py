@@ -80,7 +80,7 @@ def test_a_function_that_ends_the_process_ends_the_host(start: Start) -> None:
 
 
 def test_an_invocation_within_the_function_timeout_is_left_alone(start: Start) -> None:
-    assert start("slow").request("GET", "/sleep/0.5").text == "awake"
+    assert start("slow").request("GET", "/sleep/0.3").text == "awake"
 
 
 def test_a_fired_function_whose_host_is_killed_is_reported_as_a_death(start: Start) -> None:

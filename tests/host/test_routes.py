@@ -118,6 +118,7 @@ def table(**templates: str) -> RouteTable:
         ({"details": "items/{id}", "recent": "items/recent"}, "GET", "items/recent", "details"),
         ({"z_details": "items/{id}", "recent": "items/recent"}, "GET", "items/recent", "recent"),
         ({"B": "{*rest}", "a": "x"}, "GET", "x", "a"),
+        ({"list_all": "{*rest}", "lists": "x"}, "GET", "x", "lists"),
         ({"all": "{*rest}", "b": "x"}, "GET", "x", "all"),
         # A constraint or a verb that does not hold lets the next one have it.
         ({"by_id": "items/{id:int}", "recent": "items/recent"}, "GET", "items/recent", "recent"),
