@@ -58,7 +58,13 @@ class Host(ABC):
     """A Functions host in a child process; a context manager that starts and stops it."""
 
     def __init__(
-        self, app_dir: Path, env: Mapping[str, str], *, keys: Mapping[str, str], log: Path | None = None
+        self,
+        app_dir: Path,
+        env: Mapping[str, str],
+        *,
+        keys: Mapping[str, str],
+        port: int = 0,
+        log: Path | None = None,
     ) -> None:
         """Prepares a host; entering the context, or `start`, starts it.
 
@@ -66,12 +72,14 @@ class Host(ABC):
             app_dir: directory of `function_app.py` and `host.json`.
             env: the app settings: the child's whole environment, apart from `INHERITED`.
             keys: `default` and `_master`, and others by the names that `local.host --key` takes.
+            port: where it listens on 127.0.0.1; 0 for any free port.
             log: a file that receives everything the child prints.
         """
         self.app_dir = app_dir.resolve()
         self.url = ""
         self._env = {name: os.environ[name] for name in INHERITED if name in os.environ} | dict(env)
         self._keys = dict(keys)
+        self._port = port
         self._log = log
         self._child = self._new_child()
         # Direct calls: a proxy from this process's environment has no business with loopback.
@@ -182,11 +190,12 @@ class HostProcess(Host):
         *,
         keys: Mapping[str, str],
         timers: bool = False,
+        port: int = 0,
         log: Path | None = None,
     ) -> None:
         """As `Host`; `timers` lets the schedules run, otherwise timer functions run through `fire` alone."""
         self._timers = timers
-        super().__init__(app_dir, env, keys=keys, log=log)
+        super().__init__(app_dir, env, keys=keys, port=port, log=log)
 
     def fire(self, function: str = "rotate", *, wait: bool = True, timeout: float = 60.0) -> Invocation:
         """See `Host.fire`."""
@@ -214,7 +223,8 @@ class HostProcess(Host):
     def _new_child(self) -> Child:
         keys = [argument for name, value in self._keys.items() for argument in ("--key", f"{name}={value}")]
         timers = [] if self._timers else ["--no-timers"]
-        command = [sys.executable, "-u", "-m", "local.host", str(self.app_dir), *timers, *keys]
+        port = ["--port", str(self._port)]
+        command = [sys.executable, "-u", "-m", "local.host", str(self.app_dir), *port, *timers, *keys]
         return Child(
             "the embedded host", command, cwd=REPOSITORY, env=self._env, ready=_embedded_host_url, log=self._log
         )
@@ -255,7 +265,7 @@ class FuncHostProcess(Host):
         func = shutil.which("func", path=self._env.get("PATH"))
         if func is None:
             raise FileNotFoundError("Azure Functions Core Tools ('func') are not on the PATH")
-        port = _free_port()
+        port = self._port or _free_port()
 
         def url(line: str) -> str | None:
             return f"http://127.0.0.1:{port}" if line.strip() == "Functions:" else None

@@ -1,0 +1,47 @@
+# The commands of this project. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help demo start test lint format schema clean
+
+BIN := .venv/bin
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: .venv/local.done ## run the main job on a simulated cloud, and show it
+	@$(BIN)/python -m local.demo
+
+start: .venv/local.done ## keep the app and its simulated cloud running, to try it by hand
+	@$(BIN)/python -m local.start
+
+test: .venv/tests.done ## run all tests; PYTEST="-k name" narrows them
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: .venv/tests.done ## ruff, mypy, import directions, secret patterns
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layers.py tests/test_no_secrets.py
+
+format: .venv/tests.done ## bring the code into its format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schema: .venv/tests.done ## write docs/pats.schema.json anew from the manifest's model
+	$(BIN)/python -m shared.manifest > docs/pats.schema.json
+
+clean: ## remove everything that a run or an installation left here
+	rm -rf .venv .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/bin/python:
+	@echo "Creating a virtual environment with Python 3.13"
+	@python="$$(sh local/find-python)" && "$$python" -m venv .venv
+
+.venv/local.done: requirements.txt local/requirements.txt | .venv/bin/python
+	@echo "Installing the app and the local cloud (about half a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r local/requirements.txt
+	@touch $@
+
+.venv/tests.done: requirements.txt local/requirements.txt tests/requirements.txt | .venv/bin/python
+	@echo "Installing the app, the local cloud and the tests (about half a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@ .venv/local.done
