@@ -46,7 +46,8 @@ def main() -> int:
         _enter(app_dir)
         host = build(app_dir, config, keys, (arguments.host, arguments.port), ends.put)
     except (EngineError, SettingsError, RouteError, ScheduleError, OSError, ValueError) as error:
-        print(f"The host cannot start: {error}", file=sys.stderr)
+        # The reason comes last: that is where one looks.
+        print(getattr(error, "stack_trace", ""), f"The host cannot start: {error}", sep="\n", file=sys.stderr)
         return 1
     return _serve(host, ends, with_timers=arguments.timers)
 

@@ -28,7 +28,15 @@ ALIVE_CHECK_SECONDS = 0.2
 
 
 class EngineError(Exception):
-    """The app cannot be indexed. The message holds the app's own stack trace."""
+    """The app cannot be indexed.
+
+    Attributes:
+        stack_trace: where in the app it failed; may be empty.
+    """
+
+    def __init__(self, message: str, stack_trace: str = "") -> None:
+        super().__init__(message)
+        self.stack_trace = stack_trace
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,8 @@ class Engine:
             worker_init_request=SimpleNamespace(capabilities={}, function_app_directory=str(app_dir)),
         )
         if init.result.status != protos.StatusResult.Success:
-            raise EngineError(f"the app cannot be indexed: {_describe(init.result.exception)}")
+            failure = init.result.exception
+            raise EngineError(f"the app cannot be indexed: {failure.message}", failure.stack_trace)
         found = self._call(runtime.functions_metadata_request).function_metadata_results
         if not found:
             raise EngineError(f"no function found in {app_dir / 'function_app.py'}")
@@ -139,7 +148,3 @@ def _function(metadata: Any) -> Function:
         outputs=tuple(outputs),
         has_retry_policy=metadata.retry_options is not None,
     )
-
-
-def _describe(exception: Any) -> str:
-    return f"{exception.message}\n{exception.stack_trace}".rstrip()

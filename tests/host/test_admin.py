@@ -1,5 +1,6 @@
 """Functions run through /admin, and timers on their schedule."""
 
+import json
 import time
 
 import pytest
@@ -81,6 +82,17 @@ def test_a_timer_that_outlasts_its_interval_ticks_late_and_never_in_parallel(sta
     steps = [line.split()[0] for line in host.log_text().splitlines() if line in {"enter False", "leave"}]
     assert steps[:4] == ["enter", "leave", "enter", "leave"]
     assert steps == (["enter", "leave"] * len(steps))[: len(steps)]
+
+
+def test_a_timer_ticks_once_per_occurrence_and_knows_its_last_tick(start: Start) -> None:
+    host = start("sample", {"SAMPLE_SCHEDULE": "* * * * * *", "SAMPLE_ROUTE": "set"}, timers=True)
+    time.sleep(2.5)
+    host.stop()
+    statuses = [json.loads(line)["status"] for line in host.log_text().splitlines() if '"event": "tick"' in line]
+    assert 2 <= len(statuses) <= 3
+    assert statuses[0]["Last"].startswith("0001-01-01")
+    # It fires within the second that was next.
+    assert statuses[1]["Last"][:19] == statuses[0]["Next"][:19]
 
 
 def test_a_timer_with_run_on_startup_runs_before_its_first_tick(start: Start) -> None:

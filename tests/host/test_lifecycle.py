@@ -64,6 +64,21 @@ def test_a_signal_lets_what_runs_end_and_exits_with_0(start: Start, number: sign
         host.request("GET", "/sleep/0")
 
 
+def test_a_signal_waits_for_an_answer_that_is_still_being_read(start: Start) -> None:
+    host = start("slow")
+    name, port = host.url.removeprefix("http://").split(":")
+    with socket.create_connection((name, int(port)), timeout=10) as connection:
+        connection.sendall(b"GET /big HTTP/1.0\r\n\r\n")
+        wait_for(host, "Executed 'Functions.big' (Succeeded")
+        os.kill(host.pid, signal.SIGTERM)
+        time.sleep(0.3)
+        received = b""
+        while part := connection.recv(1 << 20):
+            received += part
+    assert received.endswith(b"x" * 30_000_000)
+    assert host.wait() == 0
+
+
 def test_an_invocation_that_outlives_the_function_timeout_kills_the_host(start: Start) -> None:
     host = start("slow")
     with pytest.raises(requests.ConnectionError):

@@ -16,3 +16,8 @@ def sleep(req: func.HttpRequest) -> str:
     log.warning("asleep")
     time.sleep(float(req.route_params["seconds"]))
     return "awake"
+
+
+@app.route(route="big", auth_level=func.AuthLevel.ANONYMOUS)
+def big(req: func.HttpRequest) -> str:  # noqa: ARG001 - the engine passes it by this name
+    return "x" * 30_000_000
