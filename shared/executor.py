@@ -171,6 +171,8 @@ class Executor:
         versions = self._vault.versions(action.secret)
         newest = newest_versions(versions)
         named = [item for item in versions if item.authorization_id == action.authorization_id]
+        if not newest or not all(item.enabled for item in newest):
+            return Outcome(OutcomeKind.KEPT, action, action.authorization_id)  # deleted or paused since the plan (R7)
         if not _still_superfluous(action, newest, named, now):
             return Outcome(OutcomeKind.KEPT, action, action.authorization_id)
         return self.end(action, [item for item in named if item not in newest])
