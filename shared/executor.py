@@ -135,7 +135,13 @@ class Executor:
             self._withdraw(action, created)
             raise
         except Unavailable as error:
-            stored = self._version_of(secret, identity)
+            try:
+                stored = self._version_of(secret, identity)
+            except PatrolError as unread:
+                self._events.emit(
+                    Event.PAT_LEFT_BEHIND, pat=action.spec.name, authorizationId=identity, error=unread.reason
+                )
+                raise
             if stored is not None:
                 return stored
             # Without an answer the request may still be on its way, and a PAT revoked now could be stored a second
