@@ -6,6 +6,7 @@ and one PAT's failure never stops another's (R9). Knows no SDK, no environment a
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -29,10 +30,14 @@ from shared.planner import backoff
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from shared.model import PatSpec
     from shared.ports import Deadline, Events, Lease, PatService, SecretVault
 
 # All PATs of one technical user share one rate limit, so more threads than this buy nothing but 429s.
 WORKERS = 4
+
+# A remote may ask for patience, but a nonsensical number must not keep a PAT from being rotated for ever.
+LONGEST_WAIT = timedelta(days=1)
 
 
 class Executor:
@@ -216,8 +221,7 @@ class Executor:
             )
             if target is None or target.version is None:
                 return
-            again = target.tags.get(Tag.FAILED_SPEC) == action.spec.digest
-            failures = int(target.tags.get(Tag.FAILURES, "0")) + 1 if again else 1
+            failures = _failures(target, action.spec) + 1
             retry_at = now + max(backoff(action.spec, failures), _asked_to_wait(error))
             noted: dict[str, str] = {
                 Tag.FAILURES: str(failures),
@@ -225,8 +229,8 @@ class Executor:
                 Tag.FAILED_SPEC: action.spec.digest,
             }
             self._vault.replace_tags(action.spec.secret, target.version, {**target.tags, **noted})
-        except (PatrolError, ValueError) as failure:
-            reason = failure.reason if isinstance(failure, PatrolError) else "tags.unreadable"
+        except Exception as failure:  # noqa: BLE001 - a note that cannot be taken must not end the others' run (R9)
+            reason = failure.reason if isinstance(failure, PatrolError) else "internal"
             self._events.emit(Event.BACKOFF_NOT_NOTED, pat=action.spec.name, error=reason)
 
     def _tell(self, outcome: Outcome) -> None:
@@ -296,5 +300,12 @@ def _check_answer(action: Issue, created: CreatedPat) -> None:
         raise Refused(message, reason="pat.unusable", remedy="The old PAT stays. Check the organisation's policies.")
 
 
+def _failures(record: VaultRecord, spec: PatSpec) -> int:
+    """How often this very spec failed on that version. Anybody may edit tags, so one that is no count is none."""
+    noted = record.tags.get(Tag.FAILURES, "")
+    again = record.tags.get(Tag.FAILED_SPEC) == spec.digest
+    return int(noted) if again and re.fullmatch("[0-9]{1,6}", noted) else 0
+
+
 def _asked_to_wait(error: PatrolError | None) -> timedelta:
-    return timedelta(seconds=error.retry_after or 0) if error else timedelta()
+    return timedelta(seconds=min(LONGEST_WAIT.total_seconds(), error.retry_after or 0)) if error else timedelta()
