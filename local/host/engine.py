@@ -49,6 +49,7 @@ class Function:
         trigger: the trigger binding as in a `function.json`: `type`, `name`, and `route` or `schedule` and so on.
         outputs: types of output bindings other than the HTTP response.
         has_retry_policy: whether the app asks the host for retries.
+        disabled: whether an app setting switches it off; the engine itself knows nothing of that.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Function:
     trigger: Mapping[str, Any]
     outputs: tuple[str, ...]
     has_retry_policy: bool
+    disabled: bool = False
 
     @property
     def trigger_type(self) -> str:

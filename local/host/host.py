@@ -16,7 +16,7 @@ from local.host.http import Server
 from local.host.invocations import Invocations
 from local.host.keys import Keys
 from local.host.ncrontab import Schedule, ScheduleError
-from local.host.settings import HostConfig, SettingsError, resolve
+from local.host.settings import HostConfig, SettingsError, is_disabled, resolve
 from local.host.site import Inputs, Site
 from local.host.timers import Timer
 
@@ -39,8 +39,9 @@ class Host:
     def start(self, on_death: Callable[[str], None], *, with_timers: bool) -> None:
         """Listen, and tick unless `with_timers` is false."""
         self.server.start(on_death)
-        for timer in self.timers if with_timers else []:
-            timer.start(on_death)
+        for timer in self.timers:
+            if with_timers and not timer.function.disabled:
+                timer.start(on_death)
 
     def stop(self, grace_seconds: float) -> bool:
         """Take nothing new and let what runs end; False when that took longer than `grace_seconds`."""
@@ -81,12 +82,12 @@ def build(
 
 
 def _resolved(function: Function) -> Function:
-    """The function with `%SETTING%` replaced in every string of its trigger."""
+    """The function with `%SETTING%` replaced in every string of its trigger, disabled if a setting says so."""
     trigger = {
         key: resolve(value, os.environ, where=f"function '{function.name}', {key}") if isinstance(value, str) else value
         for key, value in function.trigger.items()
     }
-    return replace(function, trigger=trigger)
+    return replace(function, trigger=trigger, disabled=is_disabled(function.name, os.environ))
 
 
 def _route(function: Function, prefix: str) -> routes.Route:
@@ -116,6 +117,8 @@ def _string_input(name: str) -> Inputs:
 def _warn(function: Function) -> None:
     if function.trigger_type not in {"httpTrigger", "timerTrigger"}:
         log.warning("'%s': no listener for %s here; run it through /admin", function.name, function.trigger_type)
+    if function.disabled:
+        log.warning("'%s' is disabled", function.name)
     if function.outputs:
         log.warning("'%s': output bindings are ignored here: %s", function.name, ", ".join(function.outputs))
     if function.has_retry_policy:

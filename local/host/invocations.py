@@ -74,8 +74,8 @@ class Invocations:
         try:
             response = future.result(limit)
         except FutureTimeoutError:
-            assert self._timeout is not None  # noqa: S101 - without a limit result() does not time out
-            self._on_timeout(function, invocation.id, self._timeout)
+            if self._timeout is not None:
+                self._on_timeout(function, invocation.id, self._timeout)
             raise
         self._end(function, invocation, response, round((time.monotonic() - started) * 1000))
         return response

@@ -109,6 +109,15 @@ def resolve(expression: str, environment: Mapping[str, str], *, where: str) -> s
     return re.sub(r"%([^%]+)%", value, expression)
 
 
+def is_disabled(function: str, environment: Mapping[str, str]) -> bool:
+    """Whether an app setting disables a function (Microsoft Learn, "How to disable functions in Azure Functions").
+
+    It then ignores its trigger, and runs for the master key alone. The second spelling is for shells without dots.
+    """
+    names = (f"AzureWebJobs.{function}.Disabled", f"AzureWebJobs_{function}_Disabled")
+    return any(environment.get(name, "").lower() in {"true", "1"} for name in names)
+
+
 def _timeout(text: str) -> timedelta | None:
     if text == "-1":
         return None

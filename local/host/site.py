@@ -63,8 +63,11 @@ class Site:
 
     def _call(self, function: Function, request: Request, route_values: Mapping[str, str]) -> Response:
         needed = Level[str(function.trigger.get("authLevel") or "function").upper()]
-        if self._level(request, function.name) < needed:
+        granted = self._level(request, function.name)
+        if granted < needed:
             return Response(HTTPStatus.UNAUTHORIZED)
+        if function.disabled and granted < Level.ADMIN:
+            return Response(HTTPStatus.NOT_FOUND)
         invocation = self._invocations.begin(function, REASON_API)
         data = rpchttp.trigger_data(request, route_values, self.url)
         result = self._invocations.finish(

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from local.process import HostProcess
-from tests.host.conftest import Start
+from tests.host.conftest import KEYS, Start
 
 
 def test_a_timer_runs_through_admin_and_its_success_is_seen(sample: HostProcess) -> None:
@@ -93,6 +93,18 @@ def test_a_timer_ticks_once_per_occurrence_and_knows_its_last_tick(start: Start)
     assert statuses[0]["Last"].startswith("0001-01-01")
     # It fires within the second that was next.
     assert statuses[1]["Last"][:19] == statuses[0]["Next"][:19]
+
+
+@pytest.mark.parametrize("setting", ["AzureWebJobs.{}.Disabled", "AzureWebJobs_{}_Disabled"])
+def test_a_disabled_function_runs_for_the_master_key_alone(start: Start, setting: str) -> None:
+    env = {setting.format("at_start"): "true", setting.format("overlong"): "1", setting.format("sleep"): "True"}
+    host = start("slow", env)
+    assert host.request("GET", "/sleep/0").status_code == 404
+    assert host.request("GET", "/sleep/0", key=KEYS["_master"]).status_code == 200
+    timers = start("ticking", env, timers=True)
+    time.sleep(1.1)
+    assert "Executing" not in timers.log_text()
+    assert timers.fire("at_start").succeeded
 
 
 def test_a_timer_with_run_on_startup_runs_before_its_first_tick(start: Start) -> None:
