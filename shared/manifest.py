@@ -306,7 +306,7 @@ def _cross_check(data: dict[str, Any], lines: dict[_Path, int]) -> tuple[list[Pa
     account_names = set(accounts) if isinstance(accounts, dict) else set()
     pats = data.get("pats")
     specs: list[PatSpec] = []
-    seen: dict[str, dict[str, int]] = defaultdict(dict)
+    seen: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
     for index, item in enumerate(pats if isinstance(pats, list) else []):
         section = _sound(PatSection, item)
         if section is None:
@@ -316,9 +316,10 @@ def _cross_check(data: dict[str, Any], lines: dict[_Path, int]) -> tuple[list[Pa
         specs.append(spec)
         found = list(_pat_faults(section, spec, account_names))
         for kind, value in (("name", spec.name), ("secret", spec.secret)):
-            first = seen[kind].setdefault(value.lower(), line)
-            if first != line:
-                found.append(f"{kind} {value} is already taken on line {first}")
+            # By index: an alias, or a list on one line, puts two PATs on the same line.
+            first, first_line = seen[kind].setdefault(value.lower(), (index, line))
+            if first != index:
+                found.append(f"{kind} {value} is already taken on line {first_line}")
         faults += [(line, f"pats[{index}] ({spec.name}): {fault}") for fault in found]
     return specs, faults + _account_faults(accounts, lines)
 
