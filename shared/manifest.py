@@ -190,8 +190,9 @@ def parse(text: str, name: str = "pats.yaml") -> Manifest:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise _invalid(name, [(line, f"is not YAML: {error.problem}")]) from None
     except RecursionError:
-        raise _invalid(name, [(1, "holds an alias that refers to itself")]) from None
-    except yaml.YAMLError:
+        fault = "is nested too deeply, or holds an alias that refers to itself"
+        raise _invalid(name, [(1, fault)]) from None
+    except (yaml.YAMLError, UnicodeEncodeError):
         raise _invalid(name, [(1, "is not YAML: it holds characters that YAML does not allow")]) from None
     if not isinstance(data, dict):
         raise _invalid(name, [(1, "must be a mapping with fleet, accounts and pats")])
