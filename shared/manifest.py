@@ -242,9 +242,9 @@ def _plain(node: yaml.Node, path: _Path, lines: dict[_Path, int], faults: list[t
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, index), lines, faults) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.ScalarNode):
-        if node.style is None and node.value in {"", "~", "null"}:
-            return None
-        return _YES_NO.get(node.value, node.value) if node.style is None else node.value
+        if node.style:  # quoted or a block: the C parser gives a plain scalar the style "", the other one None
+            return node.value
+        return None if node.value in {"", "~", "null"} else _YES_NO.get(node.value, node.value)
     raise AssertionError(f"unknown YAML node {type(node).__name__}")
 
 
