@@ -1,7 +1,12 @@
 """Scripted misbehaviour: which call goes wrong, at which point, and how.
 
-A fault at `before` keeps the call from being applied. One at `after` lets it be applied and then loses or replaces the
-answer, which is the ambiguous case a caller has to live with.
+Mind `reset` and the end of `timeout`: http.client closes a connection that ends before the answer, and urllib3 then
+believes that it never reached its proxy. So behind any CONNECT proxy, requests raises ProxyError, and azure-core
+ServiceRequestError, for requests that were sent and perhaps applied. `cut-head` shows them what they show without a
+proxy: a ConnectionError that is no ProxyError, and ServiceResponseError.
+
+A fault at `before` keeps the call from being applied. One at `after` lets it be applied and then loses or replaces
+the answer, which is the ambiguous case a caller has to live with.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ Kind = Literal[
     "timeout",  # silence for `seconds`, then the connection closes
     "status",  # the service's own error body with `status`, and `retry_after` if given
     "html",  # a sign-in page: 203 unless `status` says otherwise (302 sends a Location)
+    "cut-head",  # half of the answer's first line, then the connection closes
     "truncated",  # half of the body that Content-Length announces, then the connection closes
     "cut-json",  # a complete answer whose JSON ends in the middle
     "pat-token-error",  # Azure DevOps: 200 with `code` as patTokenError
@@ -30,7 +36,7 @@ Kind = Literal[
     "claims-challenge",  # Key Vault: 401 that asks for a token with more claims
     "aadsts",  # Entra: the sign-in refusal numbered `code`
 ]
-_NEEDS_THE_ANSWER = frozenset({"truncated", "cut-json", "retry-after-200", "drip"})
+_NEEDS_THE_ANSWER = frozenset({"cut-head", "truncated", "cut-json", "retry-after-200", "drip"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +114,17 @@ class Faults:
 
     def strike(self, when: str, exchange: Exchange) -> Fault | None:
         """The fault that hits this call now, counted as used."""
+        struck = None
         with self._lock:
             for entry in self._entries:
-                if entry.fault.when != when or entry.times == 0 or not entry.fault.matches(exchange):
+                if entry.fault.when != when or not entry.fault.matches(exchange):
                     continue
                 if entry.skip:
-                    entry.skip -= 1
-                    continue
-                if entry.times is not None:
-                    entry.times -= 1
-                return entry.fault
-        return None
+                    entry.skip -= 1  # counted whether or not another fault hits this call
+                elif struck is None and entry.times != 0:
+                    struck = entry.fault
+                    entry.times = None if entry.times is None else entry.times - 1
+        return struck
 
     def pending(self) -> list[Fault]:
         """Faults that can still strike; a test ends by asserting there are none."""

@@ -168,7 +168,7 @@ def vss_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + "Z"
 
 
-class _BadBody(Exception):  # noqa: N818 -- a mistake of the caller's, answered with 400
+class _BadBody(Exception):
     """The body is not a JSON object."""
 
 

@@ -177,7 +177,7 @@ class Cloud:
             host=request.host,
             path=request.path,
             query=request.query,
-            status=response.status if response.wire not in {"reset", "drop"} else 0,
+            status=response.status if response.wire not in {"reset", "drop", "cut-head"} else 0,
             organization=exchange.organization,
             vault=exchange.vault,
             secret=exchange.secret,

@@ -7,22 +7,20 @@ from typing import TYPE_CHECKING
 
 from local.cloud.devops_api import rate_limit_headers
 from local.cloud.vss import sign_in_page, sign_in_redirect
-from local.cloud.web import Response
 
 if TYPE_CHECKING:
     from local.cloud.exchange import Exchange, Service
     from local.cloud.faults import Fault
+    from local.cloud.web import Response
 
 
 def spoil(service: Service, exchange: Exchange, fault: Fault, answer: Response) -> Response:
     """The answer in the shape of the fault's kind; `answer` is the real one, if there is one."""
     match fault.kind:
-        case "reset":
-            spoiled = Response(0, wire="reset")
+        case "reset" | "cut-head" | "truncated" as wire:
+            spoiled = replace(answer, wire=wire)
         case "timeout":
-            spoiled = Response(0, wire="drop", seconds=fault.seconds)
-        case "truncated":
-            spoiled = replace(answer, wire="truncated")
+            spoiled = replace(answer, wire="drop", seconds=fault.seconds)
         case "drip":
             spoiled = replace(answer, wire="drip", seconds=fault.seconds)
         case "cut-json":

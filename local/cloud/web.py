@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Wire = Literal["whole", "reset", "drop", "truncated", "drip"]
+Wire = Literal["whole", "reset", "drop", "cut-head", "truncated", "drip"]
 
 _LIMIT = 1 << 20  # bytes of a request's body; nothing here needs more
 
@@ -199,6 +199,9 @@ def _send(connection: socket.socket, response: Response, closing: threading.Even
         closing.wait(response.seconds)
         return
     head, body = _render(response), response.body
+    if response.wire == "cut-head":
+        connection.sendall(head[:10])
+        return
     if response.wire == "truncated":
         connection.sendall(head + body[: len(body) // 2])
         return
