@@ -61,7 +61,7 @@ class Journal(Sequence[Call]):
             return self._last
 
     def calls(self, service: str | None = None, operation: str | None = None, since: int = 0) -> list[Call]:
-        """The calls that began after the mark `since`; `operation` may be a glob such as `pats.*`."""
+        """The calls answered after the mark `since`; `operation` may be a glob such as `pats.*`."""
         with self._lock:
             calls = list(self._calls)
         return [
