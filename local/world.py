@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 PAT_VAULT = "contoso-pats"
 CREDENTIAL_VAULT = "contoso-credentials"
+PAT_VAULT_ACTIONS = ("list", "set", "update")
+CREDENTIAL_VAULT_ACTIONS = ("get",)
 SCHEDULE = "0 0 * * * *"
 
 
@@ -21,6 +23,12 @@ def settle(cloud: Cloud, manifest: Manifest) -> None:
     Passwords and client secrets are random, as a person's would be.
     """
     credentials = cloud.vaults[CREDENTIAL_VAULT]
+    for identity in (cloud.identity.system_assigned, cloud.identity.user_assigned):
+        # What the app is granted in Azure, and not a permission more.
+        cloud.vaults[PAT_VAULT].deny(identity.object_id)
+        cloud.vaults[PAT_VAULT].grant(identity.object_id, PAT_VAULT_ACTIONS)
+        credentials.deny(identity.object_id)
+        credentials.grant(identity.object_id, CREDENTIAL_VAULT_ACTIONS)
     for account in manifest.accounts.values():
         cloud.entra.add_tenant(account.tenant)
         public = account.client_credential is ClientCredential.NONE
