@@ -202,7 +202,7 @@ def main() -> None:
     with Stack(log=LOG) as stack:
         story.line(f"   up after {time.monotonic() - started:.1f} s; the host is {stack.description}")
         if stack.storage is None:
-            story.line("   Node is not installed, so there is no Azurite: the runs go without their lease")
+            story.line(f"   no Azurite, so the runs go without their lease: {stack.missing_storage}")
         tell(stack, story)
     story.line(f"\nDone in {time.monotonic() - started:.1f} s. Try it by hand: 'make start', then in another terminal")
     story.line('   curl -H "x-functions-key: $(cat .local/function-key)" http://127.0.0.1:7071/api/pats')

@@ -7,7 +7,7 @@ import shutil
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from local.azurite import Azurite, NodeMissing
+from local.azurite import Azurite, InstallError, NodeMissing
 from local.cloud import Cloud
 from local.package import REPOSITORY
 from local.process import FuncHostProcess, Host, HostProcess
@@ -42,6 +42,7 @@ class Stack:
         self.cloud = Cloud(PAT_VAULT, CREDENTIAL_VAULT)
         self.keys = {"default": secrets.token_urlsafe(32), "_master": secrets.token_urlsafe(32)}
         self.storage: str | None = None
+        self.missing_storage = ""
         self._app_dir = app_dir
         self._timers = timers
         self._core_tools = core_tools and shutil.which("func") is not None
@@ -61,8 +62,8 @@ class Stack:
             settle(self.cloud, manifest.load(self._app_dir / "pats.yaml"))
             try:
                 self.storage = exits.enter_context(Azurite()).connection_string
-            except NodeMissing:
-                self.storage = None
+            except (NodeMissing, InstallError) as missing:
+                self.missing_storage = str(missing).splitlines()[0]
             self.host = exits.enter_context(self._new_host())
             self._exits = exits.pop_all()
         return self

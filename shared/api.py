@@ -59,8 +59,9 @@ def answer(function: str, request: Request, environ: Mapping[str, str], root: Pa
         return handler(app, request)
     except Exception as error:  # noqa: BLE001 - the host logs what escapes, with a text that may quote a secret
         known = error if isinstance(error, PatrolError) else unexpected(error)
-        JsonEvents().emit(Event.REQUEST_FAILED, function=function, error=known.reason, message=known.message)
         status, body, headers = problems.problem(known)
+        event = Event.REQUEST_FAILED if status >= problems.OUR_SIDE else Event.REQUEST_REFUSED
+        JsonEvents().emit(event, function=function, error=known.reason, message=known.message)
         return Response(status, body, problems.CONTENT_TYPE, headers)
 
 

@@ -7,10 +7,13 @@ and one PAT's failure never stops another's (R9). Knows no SDK, no environment a
 from __future__ import annotations
 
 import re
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from shared.breaker import Breaker
 from shared.errors import PatrolError, Refused, Unavailable, unexpected
 from shared.model import (
     CreatedPat,
@@ -28,12 +31,13 @@ from shared.model import (
 from shared.planner import backoff
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from shared.model import PatSpec
     from shared.ports import Deadline, Events, Lease, PatService, SecretVault
 
-# All PATs of one technical user share one rate limit, so more threads than this buy nothing but 429s.
+# Threads per organisation. All PATs of one technical user share one rate limit, so more buy nothing but 429s.
 WORKERS = 4
 
 # A remote may ask for patience, but a nonsensical number must not keep a PAT from being rotated for ever.
@@ -59,22 +63,32 @@ class Executor:
         self._deadline = deadline
         self._lease = lease
         self._workers = workers
+        self._breaker = Breaker()
 
     def execute(self, plan: Plan) -> Report:
         """Carry out all actions, issuing before revoking. Never raises for a single action; the report tells."""
-        issued = self._map([(action, plan.at) for action in plan.issues])
-        revoked = self._map([(action, plan.at) for action in plan.revocations])
-        return Report(plan, tuple(issued + revoked))
+        outcomes = [*self._side_by_side(plan.issues, plan.at), *self._side_by_side(plan.revocations, plan.at)]
+        return Report(plan, tuple(outcomes))
 
-    def _map(self, work: list[tuple[Issue | Revoke, datetime]]) -> list[Outcome]:
-        if len(work) <= 1:
-            return [self._guarded(*item) for item in work]
-        with ThreadPoolExecutor(min(self._workers, len(work)), thread_name_prefix="patrol") as pool:
-            return list(pool.map(lambda item: self._guarded(*item), work))
+    def _side_by_side(self, actions: Sequence[Issue | Revoke], now: datetime) -> list[Outcome]:
+        """Each organisation on threads of its own, so that a slow one keeps no other waiting. In the plan's order."""
+        if len(actions) <= 1:
+            return [self._guarded(action, now) for action in actions]
+        counts = Counter(_organization(action) for action in actions)
+        with ExitStack() as pools:
+            pool = {
+                organization: pools.enter_context(
+                    ThreadPoolExecutor(min(self._workers, count), thread_name_prefix=f"patrol-{organization}")
+                )
+                for organization, count in counts.items()
+            }
+            futures = [pool[_organization(action)].submit(self._guarded, action, now) for action in actions]
+            return [future.result() for future in futures]
 
     def _guarded(self, action: Issue | Revoke, now: datetime) -> Outcome:
+        organization = _organization(action)
         try:
-            if not self._may_start():
+            if not self._may_start() or self._breaker.open(organization):
                 outcome = Outcome(OutcomeKind.POSTPONED, action)
             elif isinstance(action, Issue):
                 outcome = self._issue(action)
@@ -84,6 +98,8 @@ class Executor:
             outcome = Outcome(OutcomeKind.FAILED, action, error=error)
         except Exception as error:  # noqa: BLE001 - a bug in one PAT's path must not end the others' rotation (R9)
             outcome = Outcome(OutcomeKind.FAILED, action, error=unexpected(error))
+        if outcome.error is not None:
+            self._breaker.note(organization, outcome.error)
         if outcome.kind is OutcomeKind.FAILED and isinstance(action, Issue):
             self._back_off(action, now, outcome.error)
         self._tell(outcome)
@@ -264,6 +280,10 @@ _EVENT = {
         OutcomeKind.POSTPONED: Event.PAT_POSTPONED,
     },
 }
+
+
+def _organization(action: Issue | Revoke) -> str:
+    return action.spec.organization if isinstance(action, Issue) else action.source.organization
 
 
 def newest_versions(versions: tuple[VaultRecord, ...]) -> tuple[VaultRecord, ...]:

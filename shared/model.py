@@ -371,6 +371,7 @@ class Event(StrEnum):
     MANIFEST_WARNING = "manifest.warning"
     LEASE_LOST = "lease.lost"
     LEASE_UNAVAILABLE = "lease.unavailable"
+    REQUEST_REFUSED = "request.refused"
     REQUEST_FAILED = "request.failed"
     REVOKED_BY_REQUEST = "request.revoked"
     ROTATED_BY_REQUEST = "request.rotated"

@@ -8,6 +8,7 @@ from typing import Any
 from shared.errors import Conflict, Denied, Invalid, NotFound, PatrolError, Refused, Throttled, Unavailable
 
 CONTENT_TYPE = "application/problem+json"
+OUR_SIDE = HTTPStatus.INTERNAL_SERVER_ERROR  # from here up it is not the caller's fault
 
 _STATUS: tuple[tuple[type[PatrolError], HTTPStatus], ...] = (
     (Invalid, HTTPStatus.BAD_REQUEST),

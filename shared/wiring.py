@@ -49,7 +49,7 @@ class RunDeadline:
 
 
 class App:
-    """Everything one process needs, kept between calls: connections, tokens, the remotes' time. Building it does no I/O.
+    """Everything one process needs, kept between calls: connections, tokens, server time. Building it does no I/O.
 
     Args:
         environ: the app settings.

@@ -30,7 +30,8 @@ from tests.fakes import CANARY, Call, FakeClock, FakeDeadline, FakeEvents, FakeL
 if TYPE_CHECKING:
     from shared.model import PatSpec, Revoke, VaultRecord
 
-REFUSED = Refused("No.", reason="vault.forbidden", remedy="Grant the role.")
+REFUSED = Refused("No.", reason="secret.refused", remedy="Grant the role.")
+FORBIDDEN_BY_POLICY = Refused("No.", reason="pat.policy", remedy="Ask for an exception.")
 THROTTLED = Throttled("Later.", reason="vault.throttled", retry_after=30)
 SERVER_ERROR = Unavailable("Broken.", reason="vault.server-error", answered=True)
 SILENT = Unavailable("Silence.", reason="vault.silent", answered=False)
@@ -266,7 +267,7 @@ def test_a_withdrawal_that_fails_too_is_told_and_keeps_the_first_error() -> None
     stage.vault.fail_next("store", REFUSED)
     stage.pats.fail_next("revoke", Throttled("Later.", reason="devops.throttled"))
 
-    assert verdict(stage.one(an_issue())) == (OutcomeKind.FAILED, "vault.forbidden")
+    assert verdict(stage.one(an_issue())) == (OutcomeKind.FAILED, "secret.refused")
     assert stage.events.of(Event.PAT_LEFT_BEHIND) == [
         {"pat": "sonarqube", "authorizationId": FIRST, "error": "devops.throttled"}
     ]
@@ -326,7 +327,7 @@ def test_actions_begun_before_the_deadline_finish_and_later_ones_wait() -> None:
 @pytest.mark.parametrize("workers", [1, 4])
 def test_one_failure_does_not_stop_the_others(workers: int) -> None:
     stage = Stage(workers=workers)
-    stage.pats.fail_next("create", REFUSED)
+    stage.pats.fail_next("create", FORBIDDEN_BY_POLICY)
     names = ["one", "two", "three", "four", "five"]
     report = stage.execute(*(an_issue(a_spec(name)) for name in names))
 
@@ -340,13 +341,33 @@ def test_a_defect_in_one_pats_path_does_not_stop_the_others_and_its_text_never_s
     one, two = a_spec("one"), a_spec("two")
     observed = stage.holds(guid(1), one)
     if verb in {"versions", "replace-tags"}:
-        stage.pats.fail_next("create", REFUSED)  # these are called only after a failure
+        stage.pats.fail_next("create", FORBIDDEN_BY_POLICY)  # these are called only after a failure
     (stage.pats if verb in {"create", "verify"} else stage.vault).fail_next(verb, ValueError(f"bug with {CANARY}"))
     report = stage.execute(an_issue(one, observed=observed), an_issue(two))
     failed, well = report.outcomes
 
     assert (failed.kind, well.kind) == (OutcomeKind.FAILED, OutcomeKind.ISSUED)
     assert CANARY not in stage.events.text() + repr(report) + str(failed.error)
+
+
+def test_a_throttled_organization_is_left_alone_for_the_rest_of_the_run_and_no_other_is() -> None:
+    stage = Stage(workers=1)
+    stage.pats.fail_next("create", Throttled("Later.", reason="devops.throttled", retry_after=30))
+    report = stage.execute(
+        an_issue(a_spec("one")), an_issue(a_spec("two")), an_issue(a_spec("three", organization="elsewhere"))
+    )
+
+    kinds = [outcome.kind for outcome in report.outcomes]
+    assert kinds == [OutcomeKind.FAILED, OutcomeKind.POSTPONED, OutcomeKind.ISSUED]
+
+
+def test_a_vault_that_forbids_every_write_costs_one_pat_and_not_one_per_entry() -> None:
+    stage = Stage(workers=1)
+    stage.vault.fail_next("store", REFUSED)
+    report = stage.execute(*(an_issue(a_spec(name)) for name in ("one", "two", "three")))
+
+    kinds = [outcome.kind for outcome in report.outcomes]
+    assert (kinds, stage.verbs.count("create")) == ([OutcomeKind.FAILED, *[OutcomeKind.POSTPONED] * 2], 1)
 
 
 def test_a_defect_names_its_place_and_kind_and_no_more() -> None:
@@ -623,7 +644,7 @@ def test_a_version_that_cannot_be_disabled_fails_the_action_but_the_pat_is_revok
     stage = a_rotated_stage()
     stage.vault.fail_next("disable", REFUSED)
 
-    assert verdict(stage.one(a_revoke())) == (OutcomeKind.FAILED, "vault.forbidden")
+    assert verdict(stage.one(a_revoke())) == (OutcomeKind.FAILED, "secret.refused")
     assert not stage.pats.is_live(guid(1))
 
 
@@ -695,7 +716,7 @@ def test_a_failure_tells_its_cause_and_the_remedy() -> None:
                 "organization": HOME.organization,
                 "reason": "MISSING",
                 "authorizationId": None,
-                "error": "vault.forbidden",
+                "error": "secret.refused",
                 "message": "No.",
                 "remedy": "Grant the role.",
             },
