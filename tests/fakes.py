@@ -112,6 +112,7 @@ class _Scripted:
         self._always: dict[str, Exception] = {}
         self._lost: dict[str, deque[Unavailable]] = defaultdict(deque)
         self._before: dict[str, deque[Callable[[], None]]] = defaultdict(deque)
+        self._after: dict[str, deque[Callable[[], None]]] = defaultdict(deque)
 
     def fail_next(self, verb: str, error: Exception) -> None:
         """The next call of that name raises and changes nothing."""
@@ -123,7 +124,7 @@ class _Scripted:
 
     def recover(self) -> None:
         """All scripted faults end."""
-        for faults in (self._failures, self._always, self._lost, self._before):
+        for faults in (self._failures, self._always, self._lost, self._before, self._after):
             faults.clear()
 
     def lose_answer(self, verb: str, *, answered: bool = False) -> None:
@@ -133,6 +134,10 @@ class _Scripted:
     def before_next(self, verb: str, happens: Callable[[], None]) -> None:
         """Something happens just before the next call of that name is applied."""
         self._before[verb].append(happens)
+
+    def after_next(self, verb: str, happens: Callable[[], None]) -> None:
+        """Something happens after the next call of that name was applied and before its answer is read."""
+        self._after[verb].append(happens)
 
     def _enter(self, verb: str, *details: object) -> None:
         self.log.append((verb, *details))
@@ -144,6 +149,8 @@ class _Scripted:
             raise self._always[verb]
 
     def _leave(self, verb: str) -> None:
+        if self._after[verb]:
+            self._after[verb].popleft()()
         if self._lost[verb]:
             raise self._lost[verb].popleft()
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 AWAY = Source("build-bot", "fabrikam")
 OTHER_ACCOUNT = Source("release-bot", "contoso")
 SILENT = Unavailable("Silence.", reason="remote.silent", answered=False)
-FORBIDDEN = Refused("No.", reason="vault.forbidden")
+FORBIDDEN = Refused("No.", reason="secret.refused")
 
 TILL_DUE = 20 * DAY  # a PAT of 30 days with a margin of 10 days is certainly due after these
 OVERLAP = 2 * DAY
