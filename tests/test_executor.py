@@ -363,7 +363,7 @@ def test_a_throttled_organization_is_left_alone_for_the_rest_of_the_run_and_no_o
 
 def test_a_vault_that_forbids_every_write_costs_one_pat_and_not_one_per_entry() -> None:
     stage = Stage(workers=1)
-    stage.vault.fail_next("store", REFUSED)
+    stage.vault.fail_next("store", Refused("No.", reason="vault.forbidden"))
     report = stage.execute(*(an_issue(a_spec(name)) for name in ("one", "two", "three")))
 
     kinds = [outcome.kind for outcome in report.outcomes]
