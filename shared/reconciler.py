@@ -33,7 +33,7 @@ from shared.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from shared.planner import Assessment
     from shared.ports import Clock, Deadline, Events, Lease, PatService, SecretVault
@@ -173,7 +173,13 @@ class Reconciler:
             raise Unavailable(message, reason="run.deadline", answered=True, remedy="Try again.", retry_after=60)
         ended: tuple[Outcome, ...] = ()
         if revoke_old is RevokeOld.NOW:
-            ended = tuple(self._end_now(executor, old, versions) for old in self._served(spec, listing, versions))
+            former = {item.source for item in versions if item.source and item.source.account in self.manifest.accounts}
+            moved, unreadable = self._list(sorted(former - {spec.source}))
+            served = self._served(spec, {spec.source: listing, **moved}, versions)
+            ended = (
+                *(self._end_now(executor, old, versions) for old in served),
+                *self._out_of_reach(spec, versions, unreadable),
+            )
         return Rotation(
             spec=spec,
             issued=issued,
@@ -181,17 +187,36 @@ class Reconciler:
             not_revoked=tuple(item for item in ended if item.kind is not OutcomeKind.REVOKED),
         )
 
-    def _served(self, spec: PatSpec, listing: Mapping[str, LivePat], versions: tuple[VaultRecord, ...]) -> list[Revoke]:
+    def _served(
+        self, spec: PatSpec, listings: Mapping[Source, Mapping[str, LivePat]], versions: tuple[VaultRecord, ...]
+    ) -> list[Revoke]:
         """The live PATs of a spec that the vault has ever served. One that no version names may be on its way into it
         by another run; the orphan rule knows how long to wait.
         """
         name = self.manifest.display_name(spec.name)
         served = {item.authorization_id for item in versions}
-        return [
-            Revoke(spec.name, spec.source, pat.authorization_id, spec.secret, Reason.SUPERSEDED, None, None)
+        # One that two places list is taken where its spec lives, which comes first.
+        found = {
+            pat.authorization_id: (source, pat)
+            for source, listing in reversed(listings.items())
             for pat in listing.values()
-            if pat.display_name == name and pat.authorization_id in served
+        }
+        return [
+            Revoke(spec.name, source, identity, spec.secret, Reason.SUPERSEDED, None, None)
+            for identity, (source, pat) in found.items()
+            if pat.display_name == name and identity in served
         ]
+
+    def _out_of_reach(
+        self, spec: PatSpec, versions: tuple[VaultRecord, ...], unreadable: Mapping[Source, PatrolError]
+    ) -> Iterator[Outcome]:
+        """PATs that may live on where the spec moved from, where nobody can look now."""
+        for item in versions:
+            source, identity = item.source, item.authorization_id
+            # A version that is disabled was ended before.
+            if item.enabled and source is not None and source in unreadable and identity:
+                action = Revoke(spec.name, source, identity, spec.secret, Reason.SUPERSEDED, None, None)
+                yield Outcome(OutcomeKind.FAILED, action, identity, error=unreadable[source])
 
     def _end_now(self, executor: Executor, action: Revoke, versions: tuple[VaultRecord, ...]) -> Outcome:
         stale = [item for item in versions if item.authorization_id == action.authorization_id]

@@ -15,7 +15,9 @@ from tests.builders import DAY, HOME, HOUR, NOW, SECOND, a_live_pat, a_manifest,
 from tests.fakes import CANARY, FakeDeadline, FakeLease, World, issued, revoked
 
 if TYPE_CHECKING:
-    from shared.model import Plan
+    from collections.abc import Mapping
+
+    from shared.model import LivePat, PatStatus, Plan
 
 AWAY = Source("build-bot", "fabrikam")
 OTHER_ACCOUNT = Source("release-bot", "contoso")
@@ -307,6 +309,48 @@ def test_the_leak_button_tells_what_it_could_not_end() -> None:
 
     assert (rotation.revoked, [item.authorization_id for item in rotation.not_revoked]) == ((), [old])
     assert world.broken_promises() == []
+
+
+def a_moved_world() -> tuple[World, str]:
+    """One PAT that moved to another organisation an hour ago; its predecessor lives on at home."""
+    world = a_settled_world()
+    old = world.current()
+    world.want(a_spec(organization=AWAY.organization))
+    world.run()
+    world.clock.advance(HOUR)
+    return world, old
+
+
+def test_the_leak_button_reaches_a_predecessor_where_the_pat_moved_from() -> None:
+    world, old = a_moved_world()
+    leaked = world.current()
+    rotation = world.rotate(revoke_old=RevokeOld.NOW)
+
+    assert (set(rotation.revoked), rotation.not_revoked) == ({old, leaked}, ())
+    assert (world.pats.live_ids, world.broken_promises()) == ({world.current()}, [])
+
+
+def test_the_leak_button_tells_of_a_predecessor_that_nobody_can_look_at() -> None:
+    world, old = a_moved_world()
+    leaked = world.current()
+    world.pats.after_next("verify", lambda: world.pats.fail_next("list", SILENT))
+    rotation = world.rotate(revoke_old=RevokeOld.NOW)
+
+    assert (rotation.revoked, [item.authorization_id for item in rotation.not_revoked]) == ((leaked,), [old])
+
+
+def test_the_leak_button_ends_a_pat_that_two_organisations_list_where_its_spec_lives() -> None:
+    world, _ = a_moved_world()
+    leaked = world.current()
+    listed = world.pats.list_pats
+
+    def listed_twice(source: Source, status: PatStatus) -> Mapping[str, LivePat]:
+        return {**listed(HOME, status), **listed(AWAY, status)} if source == HOME else listed(source, status)
+
+    world.pats.list_pats = listed_twice  # type: ignore[method-assign] # Azure DevOps does not promise otherwise
+    world.rotate(revoke_old=RevokeOld.NOW)
+
+    assert ("revoke", AWAY, leaked) in world.log
 
 
 @pytest.mark.parametrize("revoke_old", list(RevokeOld))
