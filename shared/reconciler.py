@@ -188,7 +188,7 @@ class Reconciler:
         )
 
     def _served(
-        self, spec: PatSpec, listings: Mapping[Source, Mapping[str, LivePat]], versions: tuple[VaultRecord, ...]
+        self, spec: PatSpec, listings: dict[Source, Mapping[str, LivePat]], versions: tuple[VaultRecord, ...]
     ) -> list[Revoke]:
         """The live PATs of a spec that the vault has ever served. One that no version names may be on its way into it
         by another run; the orphan rule knows how long to wait.
