@@ -10,7 +10,7 @@ from shared.model import Event, Secret
 
 _LOGGER = logging.getLogger("patrol")
 
-_ERRORS = {
+ERRORS = {
     Event.RUN_FAILED,
     Event.PAT_ISSUE_FAILED,
     Event.PAT_REVOKE_FAILED,
@@ -39,7 +39,7 @@ class JsonEvents:
 
     def emit(self, name: str, /, **fields: object) -> None:
         """Write one event; fields that are None are left out."""
-        level = logging.ERROR if name in _ERRORS else logging.WARNING if name in _WARNINGS else logging.INFO
+        level = logging.ERROR if name in ERRORS else logging.WARNING if name in _WARNINGS else logging.INFO
         merged = {"event": str(name), **self._common, **fields}
         line = {key: value for key, value in merged.items() if value is not None}
         _LOGGER.log(level, "%s", json.dumps(line, default=_plain))

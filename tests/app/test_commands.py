@@ -77,3 +77,16 @@ def test_the_commands_that_make_start_prints_all_work(started: str) -> None:
     assert '"secret": "sonarqube-pat"' in rotated
     assert "now" in clock
     assert "pats.create" in journal
+
+
+def test_the_curl_lines_of_the_readme_all_work(started: str) -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    lines = [line for line in readme.splitlines() if line.startswith(("KEY=", "curl "))]
+    url = re.search(r"http://127\.0\.0\.1:\d+", started)
+    assert url is not None
+    fire = next(line.strip() for line in started.splitlines() if "/admin/functions/rotate" in line)
+    subprocess.run(["sh", "-c", fire.replace("curl ", "curl --silent --fail ", 1)], cwd=REPOSITORY, check=True)
+    time.sleep(1)
+    script = "\n".join(lines).replace("curl ", "curl --silent --fail ").replace("http://127.0.0.1:7071", url[0])
+    told = subprocess.run(["sh", "-c", f"set -e\n{script}"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert [word in told.stdout for word in ('"accounts"', '"actions"', '"complete"', '"revoked"')] == [True] * 4
