@@ -604,6 +604,26 @@ def test_an_orphan_that_no_version_names_is_revoked() -> None:
     assert (outcome.kind, stage.verbs) == (OutcomeKind.REVOKED, ["versions", "revoke"])
 
 
+def test_an_orphan_that_no_version_names_is_revoked_even_when_its_secret_has_no_live_pat() -> None:
+    stage = a_rotated_stage()
+    stage.pats.add(a_live_pat(guid(3)))
+    stage.pats.revoke_outside(guid(2))
+    action = a_revoke(guid(3), reason=Reason.ORPHANED, successor=None, ripe_at=None)
+
+    assert stage.one(action).kind == OutcomeKind.REVOKED
+
+
+def test_a_superseded_pat_that_no_version_names_still_needs_its_successor_to_be_served() -> None:
+    # Two PATs that swapped their secrets: the old one's version is in the other secret.
+    stage = a_rotated_stage()
+    stage.pats.add(a_live_pat(guid(3)))
+
+    assert [stage.one(a_revoke(guid(3), successor=guid(n))).kind for n in (9, 2)] == [
+        OutcomeKind.KEPT,
+        OutcomeKind.REVOKED,
+    ]
+
+
 @pytest.mark.parametrize(
     ("ripe_at", "successor", "kind"),
     [
@@ -692,6 +712,15 @@ def test_an_issue_tells_of_the_pat_as_soon_as_it_exists_and_again_when_it_is_sto
         ("pat.created", {**place, **born}),
         ("pat.issued", {**place, **born, "reason": "SPEC_CHANGED"}),
     ]
+
+
+def test_a_pat_that_is_withdrawn_is_told_with_its_id() -> None:
+    stage = Stage()
+    stage.pats.issue_dead_tokens()
+    stage.one(an_issue())
+
+    assert stage.events.names == ["pat.created", "pat.withdrawn", "pat.issue-failed"]
+    assert stage.events.of(Event.PAT_WITHDRAWN) == [{"pat": "sonarqube", "authorizationId": FIRST}]
 
 
 def test_the_id_of_a_new_pat_is_on_record_before_anything_else_can_go_wrong() -> None:

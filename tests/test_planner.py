@@ -140,6 +140,11 @@ CHANGED = a_record(tags={Tag.SPEC: "0" * 16})
             Reason.NEARING_EXPIRY,
             id="a PAT that has expired on its own date was not revoked upstream",
         ),
+        pytest.param(
+            an_observation(records=[a_record(expires_on=NOW)]),
+            Reason.NEARING_EXPIRY,
+            id="a PAT that expires this very second is not forgotten",
+        ),
     ],
 )
 def test_each_state_of_the_world_has_its_reason(observation: Observation, expected: Reason | None) -> None:
