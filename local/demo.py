@@ -199,6 +199,7 @@ def main() -> None:
     story = Story()
     story.line("Starting the simulated cloud, Azurite and a Functions host ...")
     LOG.parent.mkdir(exist_ok=True)
+    LOG.unlink(missing_ok=True)
     with Stack(log=LOG) as stack:
         story.line(f"   up after {time.monotonic() - started:.1f} s; the host is {stack.description}")
         if stack.storage is None:

@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     KEY_FILE.parent.mkdir(exist_ok=True)
+    LOG.unlink(missing_ok=True)
     with Stack(timers=True, port=port, log=LOG) as stack:
         for path, name in ((KEY_FILE, "default"), (MASTER_KEY_FILE, "_master")):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
