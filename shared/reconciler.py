@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from shared import planner
-from shared.errors import Conflict, NotFound, PatrolError, Unavailable
+from shared.errors import Conflict, NotFound, PatrolError, Unavailable, unexpected
 from shared.executor import Executor
 from shared.model import (
     Event,
@@ -115,6 +115,8 @@ class Reconciler:
             return self._pats.list_pats(source, PatStatus.ACTIVE)
         except PatrolError as error:
             return error
+        except Exception as error:  # noqa: BLE001 - a defect met in one list must not end the others' rotation (R9)
+            return unexpected(error)
 
     # ---- decide ---------------------------------------------------------------------------------------------------
 

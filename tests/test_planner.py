@@ -466,6 +466,21 @@ def test_an_orphan_is_revoked_only_beyond_its_age_limit(age: timedelta, expected
     ]
 
 
+def test_a_young_orphan_says_until_when_it_waits() -> None:
+    orphan = a_live_pat(guid(3), valid_from=NOW - timedelta(minutes=10))
+    plan = a_plan_of(an_observation(CURRENT, orphan, records=[STORED]), SPEC)
+
+    assert plan.skipped == (
+        Skip(
+            "sonarqube",
+            Reason.ORPHANED,
+            "a run that is still alive may be about to store it",
+            guid(3),
+            orphan.valid_from + ORPHAN_AGE,
+        ),
+    )
+
+
 def test_the_orphan_age_outlives_every_run() -> None:
     function_timeout = timedelta(minutes=10)
 

@@ -594,6 +594,15 @@ def test_a_source_that_cannot_be_read_is_left_alone_and_the_others_go_on() -> No
     assert (len(issued(world.run())), world.broken_promises()) == (1, [])
 
 
+def test_a_defect_met_in_one_list_leaves_the_others_alone_and_its_text_untold() -> None:
+    world = World.of(a_spec("home"), a_spec("away", organization=AWAY.organization))
+    world.pats.fail_next("list", KeyError(CANARY))
+    report = world.run()
+    (error,) = report.plan.unreadable.values()
+
+    assert (len(issued(report)), error.reason, CANARY in world.events.text()) == (1, "internal", False)
+
+
 def test_nothing_is_done_when_the_vault_cannot_be_read() -> None:
     world, old, new = a_rotated_world()
     world.clock.advance(TILL_DUE)
