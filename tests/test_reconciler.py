@@ -61,7 +61,7 @@ def test_a_run_with_nothing_to_do_reads_each_list_once_and_writes_nothing() -> N
     world = a_settled_world()
     report = world.run()
 
-    assert (report.outcomes, report.failed) == ((), False)
+    assert (report.outcomes, report.failed, world.events.names) == ((), False, [])
     assert world.log == [("list", HOME), ("vault.list",)]
 
 
@@ -386,14 +386,20 @@ def test_a_pat_that_the_manifest_does_not_know_cannot_be_rotated() -> None:
         World().rotate("unknown")
 
 
-@pytest.mark.parametrize(("verb", "reason"), [("pause", "pat.paused"), ("delete", "pat.deleted")])
-def test_a_paused_or_deleted_pat_cannot_be_rotated(verb: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("verb", "reason", "words"),
+    [
+        ("pause", "pat.paused", "Secret sonarqube-pat is disabled in the vault"),
+        ("delete", "pat.deleted", "Secret sonarqube-pat is deleted in the vault."),
+    ],
+)
+def test_a_paused_or_deleted_pat_cannot_be_rotated(verb: str, reason: str, words: str) -> None:
     world = a_settled_world()
     getattr(world.vault, verb)("sonarqube-pat")
 
-    with pytest.raises(Conflict) as caught:
+    with pytest.raises(Conflict, match=words) as caught:
         world.rotate()
-    assert (caught.value.reason, world.writes) == (reason, [])
+    assert (caught.value.reason, caught.value.remedy == "", world.writes) == (reason, False, [])
 
 
 def test_another_fleets_secret_cannot_be_rotated() -> None:
@@ -445,6 +451,15 @@ def test_an_operator_can_revoke_a_pat_in_overlap_and_its_version_is_disabled() -
         {new},
         [False, True],
     )
+
+
+def test_a_version_that_cannot_be_disabled_on_request_is_told_though_the_pat_has_ended() -> None:
+    world, old, new = a_rotated_world()
+    world.vault.fail_next("disable", FORBIDDEN)
+
+    with pytest.raises(Refused):
+        revoke(world, old)
+    assert world.pats.live_ids == {new}
 
 
 def test_revoking_a_pat_that_is_gone_changes_nothing_and_is_well() -> None:
