@@ -542,7 +542,10 @@ def test_a_marked_pat_whose_name_is_not_in_the_manifest_is_retired_and_reported(
     retired = a_live_pat(guid(7), name, valid_from=NOW - 20 * DAY)
     plan = a_plan_of(an_observation(CURRENT, retired, records=[STORED]), SPEC)
 
-    assert (plan.revocations, skip_of(plan, guid(7)).reason, skip_of(plan, guid(7)).pat) == ((), Reason.RETIRED, name)
+    assert (plan.revocations, plan.skipped) == (
+        (),
+        (Skip(name, Reason.RETIRED, "not in the manifest", guid(7), retired.valid_to),),
+    )
 
 
 def test_a_pat_that_two_organisations_list_is_judged_once_and_where_its_spec_lives() -> None:

@@ -293,6 +293,13 @@ def test_the_leak_button_disables_every_version_but_the_new_one() -> None:
     assert [item.enabled for item in world.vault.secrets["sonarqube-pat"]] == [False, False, True]
 
 
+def test_the_leak_button_disables_the_only_old_version() -> None:
+    world = a_settled_world()
+    world.rotate(revoke_old=RevokeOld.NOW)
+
+    assert [item.enabled for item in world.vault.secrets["sonarqube-pat"]] == [False, True]
+
+
 def test_the_leak_button_leaves_a_pat_that_another_run_may_be_about_to_store() -> None:
     world = a_settled_world()
     in_flight = world.pats.add(a_live_pat(guid(0xACE), valid_from=world.clock.now()))
@@ -451,6 +458,24 @@ def test_an_operator_can_revoke_a_pat_in_overlap_and_its_version_is_disabled() -
         {new},
         [False, True],
     )
+
+
+@pytest.mark.parametrize("display_name", ["somebody's own", "patrol/contoso/not-in-the-manifest"])
+def test_an_operator_can_revoke_any_pat_of_our_accounts_and_no_version_is_touched(display_name: str) -> None:
+    world = a_settled_world()
+    other = world.pats.add(a_live_pat(guid(0xF0), display_name=display_name))
+    revoke(world, other.authorization_id)
+
+    assert world.writes == [("revoke", HOME, other.authorization_id)]
+    assert world.calls("versions") == []
+
+
+def test_a_pat_cannot_be_called_unknown_while_a_list_that_may_hold_it_is_silent() -> None:
+    world = World.of(a_spec("one"), a_spec("two", account="release-bot"))
+    world.pats.fail_next("list", SILENT)
+
+    with pytest.raises(Unavailable):
+        revoke(world, guid(0xDEAD))
 
 
 def test_a_version_that_cannot_be_disabled_on_request_is_told_though_the_pat_has_ended() -> None:
