@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a handler answers. A body of None is no body at all."""
+    """What a handler answers: JSON, or text as it is. A body of None is no body at all."""
 
     status: int
     body: Any = None
@@ -47,7 +47,9 @@ class Response:
     @property
     def text(self) -> str:
         """The body as it is sent."""
-        return "" if self.body is None else json.dumps(self.body, indent=2)
+        if self.body is None or isinstance(self.body, str):
+            return self.body or ""
+        return json.dumps(self.body, indent=2)
 
 
 def answer(function: str, request: Request, environ: Mapping[str, str], root: Path) -> Response:
@@ -115,9 +117,12 @@ def rotate_pat(app: wiring.App, request: Request) -> Response:
 
 
 def get_plan(app: wiring.App, request: Request) -> Response:
-    """`GET /plan`."""
+    """`GET /plan`: JSON, or a line for each action with `Accept: text/plain`."""
     _refuse(_unknown(request.query, set()))
-    return Response(200, views.plan_view(app.reconciler.plan()))
+    plan = app.reconciler.plan()
+    if request.headers.get("Accept", "").startswith("text/plain"):
+        return Response(200, views.plan_text(plan) + "\n", "text/plain")
+    return Response(200, views.plan_view(plan))
 
 
 def get_status(app: wiring.App, request: Request) -> Response:

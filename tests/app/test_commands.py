@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,16 @@ def test_the_demo_tells_the_whole_story_and_ends_well() -> None:
     assert "created 0, stored 0, revoked 1" in told.stdout
     assert "none of their values is on this terminal or in the host's log" in told.stdout
     assert "make start" in told.stdout
+
+
+def test_without_node_the_demo_says_so_and_goes_without_the_lease() -> None:
+    folders = [folder for folder in ENVIRONMENT["PATH"].split(os.pathsep) if not (Path(folder) / "npm").exists()]
+    without = {**ENVIRONMENT, "PATH": os.pathsep.join(folders)}
+    told = subprocess.run(
+        [sys.executable, "-m", "local.demo"], cwd=REPOSITORY, env=without, capture_output=True, text=True, check=False
+    )
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "no Azurite, so the runs go without their lease" in told.stdout
 
 
 @pytest.fixture

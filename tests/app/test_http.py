@@ -120,6 +120,16 @@ def test_the_plan_tells_what_the_next_run_does_and_changes_nothing(app: Deployme
     assert writes.intersection(call.operation for call in app.cloud.journal.calls(since=mark)) == set()
 
 
+def test_the_plan_reads_as_one_line_an_action_for_people(app: Deployment) -> None:
+    response = app.host.request("GET", "/api/plan", headers={"Accept": "text/plain"})
+    assert response.headers["Content-Type"].startswith("text/plain")
+    assert response.text.splitlines() == [
+        "issue   build-agents in contoso: MISSING",
+        "issue   release-feed in contoso-retail: MISSING",
+        "issue   sonarqube in contoso: MISSING",
+    ]
+
+
 def test_the_status_is_200_while_all_is_well_and_503_once_a_pat_is_overdue(app: Deployment) -> None:
     app.run()
     well = app.host.request("GET", "/api/status")
