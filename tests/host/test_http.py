@@ -43,7 +43,7 @@ MASTER, HOST_KEY, OWN_KEY = KEYS["_master"], KEYS["default"], KEYS["function/own
         ("/", False, 200),
     ],
 )
-def test_a_key_opens_what_its_level_allows(sample: HostProcess, path: str, key: str | bool, expected: int) -> None:  # noqa: FBT001 - a column of the table
+def test_a_key_opens_what_its_level_allows(sample: HostProcess, path: str, key: str | bool, expected: int) -> None:
     assert sample.request("GET", path, key=key).status_code == expected
 
 

@@ -147,7 +147,7 @@ def test_the_first_function_by_name_that_matches_answers(
         ("GET a/{id}", "GET a/{name}", False),
     ],
 )
-def test_two_routes_conflict_when_template_and_a_verb_are_the_same(one: str, other: str, conflict: bool) -> None:  # noqa: FBT001 - a column of the table
+def test_two_routes_conflict_when_template_and_a_verb_are_the_same(one: str, other: str, conflict: bool) -> None:
     if conflict:
         with pytest.raises(RouteError, match="'two' conflicts with that of 'one'"):
             table(one=one, two=other)
