@@ -28,7 +28,7 @@ from shared.model import (
     Tag,
     VaultRecord,
 )
-from shared.planner import backoff
+from shared.planner import LONGEST_PATIENCE, backoff
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 
 # Threads per organisation. All PATs of one technical user share one rate limit, so more buy nothing but 429s.
 WORKERS = 4
-
-# A remote may ask for patience, but a nonsensical number must not keep a PAT from being rotated for ever.
-LONGEST_WAIT = timedelta(days=1)
 
 
 class Executor:
@@ -202,12 +199,26 @@ class Executor:
             return Outcome(OutcomeKind.KEPT, action, action.authorization_id)  # deleted or paused since the plan (R7)
         if not _still_superfluous(action, newest, named, now):
             return Outcome(OutcomeKind.KEPT, action, action.authorization_id)
-        return self.end(action, [item for item in named if item not in newest])
+        return self._end(action, [item for item in named if item not in newest])
 
     def end(self, action: Revoke, stale: list[VaultRecord]) -> Outcome:
-        """Disable the versions that hold a PAT, so that no dead value is served, and revoke it.
+        """Revoke a PAT because a person asks for it, whatever the plan would say.
 
-        A version that cannot be disabled does not keep the PAT alive, but it does fail the action.
+        Args:
+            action: which PAT.
+            stale: the versions that hold it, to be disabled.
+        """
+        try:
+            outcome = self._end(action, stale)
+        except PatrolError as error:
+            outcome = Outcome(OutcomeKind.FAILED, action, action.authorization_id, error=error)
+        self._tell(outcome)
+        return outcome
+
+    def _end(self, action: Revoke, stale: list[VaultRecord]) -> Outcome:
+        """Disable the versions that hold a PAT, so that no dead value is ever served, and revoke it.
+
+        A version that cannot be disabled does not keep the PAT alive. The outcome then has an error all the same.
         """
         failure: PatrolError | None = None
         for record in stale:
@@ -216,9 +227,16 @@ class Executor:
                     self._vault.disable(action.secret, record.version)
                 except PatrolError as error:
                     failure = error
+                    self._events.emit(
+                        Event.VERSION_LEFT_ENABLED,
+                        pat=action.pat,
+                        secret=action.secret,
+                        secretVersion=record.version,
+                        error=error.reason,
+                        remedy="Disable this version by hand: it holds a revoked PAT.",
+                    )
         self._pats.revoke(action.source, action.authorization_id)
-        kind = OutcomeKind.FAILED if failure else OutcomeKind.REVOKED
-        return Outcome(kind, action, action.authorization_id, error=failure)
+        return Outcome(OutcomeKind.REVOKED, action, action.authorization_id, error=failure)
 
     # ---- after a failure ------------------------------------------------------------------------------------------
 
@@ -328,4 +346,4 @@ def _failures(record: VaultRecord, spec: PatSpec) -> int:
 
 
 def _asked_to_wait(error: PatrolError | None) -> timedelta:
-    return timedelta(seconds=min(LONGEST_WAIT.total_seconds(), error.retry_after or 0)) if error else timedelta()
+    return timedelta(seconds=min(LONGEST_PATIENCE.total_seconds(), error.retry_after or 0)) if error else timedelta()

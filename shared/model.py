@@ -361,6 +361,7 @@ class Event(StrEnum):
     PAT_KEPT = "pat.kept"
     PAT_POSTPONED = "pat.postponed"
     PAT_LEFT_ALONE = "pat.left-alone"
+    VERSION_LEFT_ENABLED = "version.left-enabled"
     PAT_EXPIRING = "pat.expiring"
     REVOCATIONS_REFUSED = "revocations.refused"
     SOURCE_UNREADABLE = "source.unreadable"
@@ -413,4 +414,5 @@ class Report:
     @property
     def failed(self) -> bool:
         """True when a person has to look: an action failed, a source was unreadable, revocations were refused."""
-        return bool(self.of(OutcomeKind.FAILED) or self.plan.unreadable or self.plan.refused)
+        went_wrong = any(outcome.error or outcome.kind is OutcomeKind.FAILED for outcome in self.outcomes)
+        return bool(went_wrong or self.plan.unreadable or self.plan.refused)

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 FIRST_BACKOFF = timedelta(hours=1)
 LONGEST_BACKOFF = timedelta(hours=8)
 BACKOFF_SHARE_OF_MARGIN = 10
+# A remote may ask for patience, but a nonsensical number must not keep a PAT from being rotated for ever.
+LONGEST_PATIENCE = timedelta(days=1)
 
 # R8: more orphans than this at once mean that the vault's listing is wrong rather than that they are all orphans.
 ORPHANS_ALWAYS_ALLOWED = 5
@@ -282,7 +284,7 @@ def _assess(at: Situation) -> Assessment:
         reason = next((reason for reason, holds in ISSUE if holds(at)), None)
         issue = reason is not None
         retry_at = _retry_at(at.record, at.spec) if issue and not at.requested else None
-        if retry_at is not None and retry_at > at.now:
+        if _is_waiting(retry_at, at.now):
             reason, issue = Reason.BACKING_OFF, False
     return Assessment(at.spec, state, reason, issue, at.record, at.current, at.schedule, retry_at)
 
@@ -315,6 +317,11 @@ def _retry_at(record: VaultRecord | None, spec: PatSpec) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _is_waiting(retry_at: datetime | None, now: datetime) -> bool:
+    """Whether a back-off still runs. One that is further away than any that Patrol notes was edited, and is ignored."""
+    return retry_at is not None and now < retry_at <= now + LONGEST_PATIENCE
 
 
 def _issue(manifest: Manifest, item: Assessment, now: datetime, homes: dict[Source, set[str]]) -> Issue:

@@ -221,11 +221,7 @@ class Reconciler:
                 yield Outcome(OutcomeKind.FAILED, action, identity, error=unreadable[source])
 
     def _end_now(self, executor: Executor, action: Revoke, versions: tuple[VaultRecord, ...]) -> Outcome:
-        stale = [item for item in versions if item.authorization_id == action.authorization_id]
-        try:
-            return executor.end(action, stale)
-        except PatrolError as error:
-            return Outcome(OutcomeKind.FAILED, action, action.authorization_id, error=error)
+        return executor.end(action, [item for item in versions if item.authorization_id == action.authorization_id])
 
     def revoke(self, organization: str, authorization_id: str, *, force: bool) -> None:
         """End one PAT of one of our accounts. One that is gone already counts as ended.
@@ -256,26 +252,40 @@ class Reconciler:
         # With force nothing stands between the caller and the end of the PAT, not even an unreachable vault.
         action = Revoke(name or pat.display_name, source, pat.authorization_id, secret, Reason.REQUESTED, None, None)
         outcome = self._executor(_NoDeadline(), _NoDeadline()).end(action, stale)
-        if outcome.error is not None:
+        if outcome.kind is OutcomeKind.FAILED and outcome.error is not None:
             raise outcome.error
 
     def _find(self, organization: str, authorization_id: str) -> tuple[Source, LivePat | None]:
         """Whose PAT it is: the PAT while it lives, None when it has ended."""
-        sources = [source for source in self.manifest.sources if source.organization == organization]
         failures: list[PatrolError] = []
-        for status in PatStatus:
-            for source in sources:
-                try:
-                    pat = self._pats.list_pats(source, status).get(authorization_id)
-                except PatrolError as error:
-                    failures.append(error)
-                    continue
-                if pat is not None:
-                    return source, pat if status is PatStatus.ACTIVE else None
+        found = self._look(self.manifest.sources, organization, authorization_id, failures)
+        if found is None:
+            # Where PATs have moved away from is looked at last: only the vault knows, and it may be out of reach.
+            try:
+                moved = self._former_sources(self._vault.list_records()) - set(self.manifest.sources)
+                found = self._look(sorted(moved), organization, authorization_id, failures)
+            except PatrolError as error:
+                failures.append(error)
+        if found is not None:
+            return found
         if failures:
             raise failures[0]
         message = f"No account of this fleet owns such a PAT in {organization}."
         raise NotFound(message, reason="pat.unknown", remedy="GET /api/pats?status=all lists those that are owned.")
+
+    def _look(
+        self, sources: Iterable[Source], organization: str, authorization_id: str, failures: list[PatrolError]
+    ) -> tuple[Source, LivePat | None] | None:
+        here = [source for source in sources if source.organization == organization]
+        for status, source in ((status, source) for status in PatStatus for source in here):
+            try:
+                pat = self._pats.list_pats(source, status).get(authorization_id)
+            except PatrolError as error:
+                failures.append(error)
+                continue
+            if pat is not None:
+                return source, pat if status is PatStatus.ACTIVE else None
+        return None
 
     def _executor(self, deadline: Deadline, lease: Lease) -> Executor:
         return Executor(self._pats, self._vault, self._events, deadline=deadline, lease=lease)

@@ -660,12 +660,14 @@ def test_the_newest_version_is_never_disabled_even_when_two_share_its_second() -
     assert "disable" not in stage.verbs
 
 
-def test_a_version_that_cannot_be_disabled_fails_the_action_but_the_pat_is_revoked() -> None:
+def test_a_version_that_cannot_be_disabled_does_not_keep_its_pat_alive_but_fails_the_run() -> None:
     stage = a_rotated_stage()
     stage.vault.fail_next("disable", REFUSED)
+    report = stage.execute(a_revoke())
 
-    assert verdict(stage.one(a_revoke())) == (OutcomeKind.FAILED, "secret.refused")
-    assert not stage.pats.is_live(guid(1))
+    assert verdict(report.outcomes[0]) == (OutcomeKind.REVOKED, "secret.refused")
+    assert (stage.pats.is_live(guid(1)), report.failed) == (False, True)
+    assert "version.left-enabled" in stage.events.text()
 
 
 def test_versions_that_cannot_be_read_keep_the_pat() -> None:

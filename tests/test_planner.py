@@ -754,6 +754,11 @@ def test_a_changed_spec_does_not_wait_for_the_back_off() -> None:
     assert reason_for(observation, changed) == Reason.SPEC_CHANGED
 
 
+def test_a_back_off_that_is_longer_than_any_that_is_noted_was_edited_and_is_ignored() -> None:
+    edited = a_failed_record("9999-01-01T00:00:00+00:00")
+    assert reason_for(an_observation(DUE, records=[edited]), SPEC) == Reason.NEARING_EXPIRY
+
+
 @pytest.mark.parametrize("retry_at", ["", "soon", "0", "2026-13-01T00:00:00", "9" * 400, "\u0663"])
 def test_a_back_off_tag_that_cannot_be_read_counts_as_none(retry_at: str) -> None:
     assert reason_for(an_observation(DUE, records=[a_failed_record(retry_at)]), SPEC) == Reason.NEARING_EXPIRY

@@ -481,10 +481,17 @@ def test_a_pat_cannot_be_called_unknown_while_a_list_that_may_hold_it_is_silent(
 def test_a_version_that_cannot_be_disabled_on_request_is_told_though_the_pat_has_ended() -> None:
     world, old, new = a_rotated_world()
     world.vault.fail_next("disable", FORBIDDEN)
+    revoke(world, old)
 
-    with pytest.raises(Refused):
-        revoke(world, old)
     assert world.pats.live_ids == {new}
+    assert len(world.events.of(Event.VERSION_LEFT_ENABLED)) == 1
+
+
+def test_a_pat_is_revoked_on_request_where_its_successor_moved_away_from() -> None:
+    world, old = a_moved_world()
+    revoke(world, old)
+
+    assert world.pats.live_ids == {world.current()}
 
 
 def test_revoking_a_pat_that_is_gone_changes_nothing_and_is_well() -> None:
