@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.cloud import Cloud
+from shared.clients import devops
+from tests.clients.world import Naps, World, lead_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def running_cloud() -> Iterator[Cloud]:
+    with Cloud() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(running_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    lead_to(running_cloud, monkeypatch)
+    yield running_cloud
+    assert dict(running_cloud.proxy.blocked) == {}, "no call goes anywhere else"
+
+
+@pytest.fixture
+def world(cloud: Cloud) -> World:
+    return World(cloud)
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> Naps:
+    """The PAT client's pauses, which pass at once."""
+    naps = Naps()
+    monkeypatch.setattr(devops, "time", naps)
+    return naps
