@@ -112,8 +112,8 @@ class DevOpsClient:
         answer = self._with_bearer(source, "POST", {}, body)
         pat = granted(answer, source)
         value = answer["patToken"].get("token")
-        if not isinstance(value, str) or not value.isalnum():
-            # Anything else in a header would be an injection, and requests would quote it in its error.
+        if not isinstance(value, str) or not (value.isascii() and value.isalnum()):
+            # Anything else in a header would be an injection, or an encoding error that quotes it.
             message = f"Azure DevOps created PAT {pat.authorization_id} without a usable value."
             raise Unavailable(message, reason="pat.no-value", answered=True)
         return CreatedPat(pat, Secret(value))

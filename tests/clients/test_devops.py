@@ -362,7 +362,9 @@ def test_an_error_word_cannot_smuggle_anything_into_the_message() -> None:
     )
 
 
-@pytest.mark.parametrize("value", [None, "", 5, "two words", "line\r\nbreak", "trailing\n", "dash-ed"])
+@pytest.mark.parametrize(
+    "value", [None, "", 5, "two words", "line\r\nbreak", "trailing\n", "dash-ed", "naïve", "٣٤", "²"]
+)
 def test_a_value_that_is_no_token_is_refused_and_not_quoted(value: Any) -> None:
     client = stubbed(Stub(a_grant(token=value)))
 
