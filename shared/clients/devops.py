@@ -16,7 +16,7 @@ from urllib.parse import quote
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from shared.clients.devops_answers import content_of, granted, pat_of, retry_after, unreadable, user_id, verdict
+from shared.clients.devops_answers import check, content_of, granted, pat_of, retry_after, unreadable, user_id, verdict
 from shared.errors import NotFound, Refused, Throttled, Unavailable
 from shared.http import PlainSession
 from shared.model import CreatedPat, LivePat, PatStatus, Secret, Source
@@ -140,9 +140,10 @@ class DevOpsClient:
     def revoke(self, source: Source, authorization_id: str) -> None:
         """End a PAT. One that is gone already counts as ended."""
         try:
-            self._patiently(source, "DELETE", {"authorizationId": authorization_id})
-        except NotFound:
-            return
+            check(self._patiently(source, "DELETE", {"authorizationId": authorization_id}), source)
+        except NotFound as error:
+            if error.reason != "pat.unknown":
+                raise
 
     def verify(self, source: Source, token: Secret) -> None:
         """Ask Azure DevOps who a PAT is, as a consumer would. It has to be the account itself.

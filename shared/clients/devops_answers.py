@@ -69,10 +69,13 @@ def _refusal(source: Source, status: int, answer: object) -> PatrolError:
         message = f"Azure DevOps does not let the identity of {where} manage PATs."
         remedy = "Sign in as a user: service principals and managed identities cannot own PATs."
         return Refused(message, reason="pat.not-a-user", remedy=remedy)
+    if status == requests.codes.not_found and kind:
+        return NotFound(f"There is no such PAT of {where}.", reason="pat.unknown")
     if status == requests.codes.not_found:
+        # A page without an envelope is about the organisation, or from something in between: no proof about a PAT.
         remedy = f"Check the organisation's name and that {source.account} is a member of it."
         return NotFound(
-            f"Azure DevOps knows no such PAT or organisation for {where}.", reason="devops.not-found", remedy=remedy
+            f"Azure DevOps knows no such organisation for {where}.", reason="devops.not-found", remedy=remedy
         )
     if status == requests.codes.bad_request:
         message = f"Azure DevOps could not read the request for {where} ({kind or 'no reason given'})."
@@ -107,7 +110,13 @@ _PAT_ERRORS = {
 
 
 def granted(answer: Mapping[str, Any], source: Source) -> LivePat:
-    """The PAT of an answer that really granted one. `none` is the word for success, so truth is no test for it."""
+    """The PAT of an answer that really granted one."""
+    check(answer, source)
+    return pat_of(answer.get("patToken"), source)
+
+
+def check(answer: Mapping[str, Any], source: Source) -> None:
+    """Raise what `patTokenError` tells. `none` is the word for success, so truth is no test for it."""
     error = str(answer.get("patTokenError") or "none")
     if error != "none":
         word = re.sub(r"[^A-Za-z]", "", error)[:60]
@@ -117,7 +126,6 @@ def granted(answer: Mapping[str, Any], source: Source) -> LivePat:
         message = f"Azure DevOps refused a PAT of {source.account} in {source.organization}: {why or word} ({word})"
         kind = NotFound if reason == "pat.unknown" else Refused
         raise kind(message, reason=reason, remedy=remedy.format(source.organization, source.account))
-    return pat_of(answer.get("patToken"), source)
 
 
 def pat_of(item: object, source: Source) -> LivePat:

@@ -604,6 +604,23 @@ def test_a_revoke_is_repeated_until_it_is_answered(world: World, naps: Naps) -> 
     assert ([call.status for call in world.calls("pats.revoke")], naps.taken) == ([0, 404], [1.0])
 
 
+def test_a_revoke_that_is_refused_in_a_200_is_no_success(world: World) -> None:
+    made = world.pat()
+    world.cloud.faults.script(Fault("pats.revoke", kind="pat-token-error", code="accessDenied"))
+
+    with pytest.raises(Refused) as raised:
+        world.devops.revoke(HOME, made.authorization_id)
+
+    assert (raised.value.reason, world.cloud.devops.is_live(made.authorization_id)) == ("pat.policy", True)
+
+
+def test_an_unknown_organisation_is_no_proof_that_a_pat_is_gone(world: World) -> None:
+    with pytest.raises(NotFound) as raised:
+        world.devops.revoke(Source("build-bot", "nowhere"), world.pat().authorization_id)
+
+    assert raised.value.reason == "devops.not-found"
+
+
 # ---- verify ----------------------------------------------------------------------------------------------------------
 
 
