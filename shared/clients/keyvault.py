@@ -22,6 +22,7 @@ from azure.core.exceptions import (
 from azure.core.pipeline.policies import RetryPolicy
 from azure.keyvault.secrets import SecretClient
 
+from shared.auth import Stored
 from shared.errors import PatrolError, Refused, Throttled, Unavailable
 from shared.model import Secret, VaultRecord
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from azure.core.credentials import TokenCredential
-    from azure.core.pipeline import PipelineResponse
+    from azure.core.pipeline import PipelineRequest, PipelineResponse
     from azure.keyvault.secrets import SecretProperties
 
     from shared.clock import ServerClock
@@ -42,10 +43,31 @@ READ_TIMEOUT = 20
 RETRIES = 2
 LONGEST_WAIT = 30.0
 CONTENT_TYPE = "text/plain"
+_SERVER_ERROR = HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class BoundedRetryPolicy(RetryPolicy[Any, Any]):
-    """The SDK's retry policy, but a Retry-After longer than a run can spare is an answer and not an order to sleep."""
+    """The SDK's retry policy, with two differences.
+
+    A Retry-After longer than a run can spare is an answer and not an order to sleep. And a write that was sent more
+    than once is not taken as refused because its last try was: an earlier one may have been applied (R3).
+    """
+
+    def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
+        """As the SDK's, unless the answer to the last try would hide what became of an earlier one."""
+        response = super().send(request)
+        status = response.http_response.status_code
+        if request.http_request.method == "PUT" and status >= HTTPStatus.BAD_REQUEST:
+            earlier = response.context.get("history", [])
+            unanswered = any(attempt.error is not None for attempt in earlier)
+            failed = any(
+                attempt.http_response is not None and attempt.http_response.status_code >= _SERVER_ERROR
+                for attempt in earlier
+            )
+            if unanswered or (failed and status < _SERVER_ERROR):
+                message = f"Key Vault: cannot tell whether a write was applied; its last try was answered {status}."
+                raise Unavailable(message, reason="vault.ambiguous", answered=not unanswered)
+        return response
 
     def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
         """As the SDK's, unless the service asks for too long a pause."""
@@ -122,28 +144,38 @@ class PatVault:
 
 
 class CredentialVault:
-    """The vault with the technical users' passwords and client secrets, which only Patrol may read."""
+    """The vault with the technical users' passwords, client secrets and stored sign-ins, which only Patrol may read."""
 
-    def __init__(self, url: str, credential: TokenCredential) -> None:
+    def __init__(self, url: str, credential: TokenCredential, clock: ServerClock) -> None:
         self._client = _secret_client(url, credential)
+        self._clock = clock
         self.url = url
 
-    def read(self, name: str) -> Secret:
-        """The newest value of a secret.
+    def read(self, name: str) -> Stored:
+        """The newest version of a secret.
 
         Raises:
             Refused: it is missing, disabled, or Patrol may not read it.
         """
         with _translated("read", name):
             try:
-                value = self._client.get_secret(name).value
+                found = self._client.get_secret(name, raw_response_hook=self._observe)
             except ResourceNotFoundError:
                 message = f"The credential vault has no secret {name}."
                 remedy = f"Store it there as {name}; the vault is the one that CREDENTIAL_VAULT_URL names."
                 raise Refused(message, reason="credential.missing", remedy=remedy) from None
-        if not value:
+            record = _record(found.properties)
+        if not found.value:
             raise Refused(f"Secret {name} of the credential vault is empty.", reason="credential.empty")
-        return Secret(value)
+        return Stored(Secret(found.value), record.version or "", record.created, record.tags)
+
+    def write(self, name: str, value: Secret, tags: Mapping[str, str]) -> None:
+        """Store a new version in one call. Used for stored sign-ins alone."""
+        with _translated("write", name):
+            self._client.set_secret(name, value.reveal(), tags=dict(tags), raw_response_hook=self._observe)
+
+    def _observe(self, response: PipelineResponse[Any, Any]) -> None:
+        self._clock.observe(response.http_response.headers.get("Date"))
 
 
 def _record(properties: SecretProperties) -> VaultRecord:
@@ -191,7 +223,7 @@ def _as_patrol_error(error: AzureError, verb: str, what: str) -> PatrolError:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         wait = _retry_after(error)
         return Throttled(f"{doing}: the vault throttles.", reason="vault.throttled", retry_after=wait)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status >= _SERVER_ERROR:
         wait = _retry_after(error)
         message = f"{doing}: the vault answered {status}."
         return Unavailable(message, reason="vault.server-error", answered=True, retry_after=wait)

@@ -95,6 +95,18 @@ def test_a_missing_credential_is_told_by_its_name(deploy: Callable[..., Deployme
     assert remedy in event["remedy"]
 
 
+@pytest.mark.parametrize(("operation", "status"), [("openid", 503), ("userrealm", 429), ("token.password", 503)])
+def test_an_entra_that_cannot_answer_now_is_told_as_that(
+    deploy: Callable[..., Deployment], operation: str, status: int
+) -> None:
+    app = deploy()
+    app.cloud.faults.script(Fault(operation, status=status, times=None))
+
+    assert app.run().status == "Failed"
+
+    assert {event["error"] for event in events(app, "sign-in.failed")} <= {"sign-in.unavailable", "sign-in.throttled"}
+
+
 def test_mfa_on_a_password_account_is_told_with_its_remedy(deploy: Callable[..., Deployment]) -> None:
     app = deploy()
     app.cloud.entra.require_mfa(app.manifest.accounts["build-bot"].username)
@@ -145,6 +157,20 @@ def test_a_new_pat_that_fails_its_check_is_revoked_and_the_old_one_stays(app: De
 
 def test_a_lost_answer_of_the_store_is_read_back_and_nothing_is_revoked(app: Deployment) -> None:
     app.cloud.faults.script(Fault("secrets.set", secret="sonarqube-pat", when="after", kind="reset", times=None))
+
+    result = app.run()
+
+    assert result.status == "Succeeded"
+    assert app.live("sonarqube") == [app.current("sonarqube")]
+    assert app.cloud.journal.calls(operation="pats.revoke") == []
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_store_that_is_refused_only_when_it_is_repeated_is_read_back_and_nothing_is_revoked(
+    app: Deployment, status: int
+) -> None:
+    store = {"operation": "secrets.set", "secret": "sonarqube-pat"}
+    app.cloud.faults.script(Fault(**store, when="after", status=503), Fault(**store, skip=1, times=None, status=status))
 
     result = app.run()
 
