@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.breaker import Breaker
-from shared.errors import PatrolError, Refused, Unavailable, unexpected
+from shared.errors import PatrolError, Refused, Throttled, Unavailable, unexpected
 from shared.model import (
     CreatedPat,
     Event,
@@ -199,7 +199,7 @@ class Executor:
             return Outcome(OutcomeKind.KEPT, action, action.authorization_id)  # deleted or paused since the plan (R7)
         if not _still_superfluous(action, newest, named, now):
             return Outcome(OutcomeKind.KEPT, action, action.authorization_id)
-        return self._end(action, [item for item in named if item not in newest])
+        return self._end(action, [item for item in named if item not in newest], wait_for_vault=True)
 
     def end(self, action: Revoke, stale: list[VaultRecord]) -> Outcome:
         """Revoke a PAT because a person asks for it, whatever the plan would say.
@@ -215,10 +215,12 @@ class Executor:
         self._tell(outcome)
         return outcome
 
-    def _end(self, action: Revoke, stale: list[VaultRecord]) -> Outcome:
+    def _end(self, action: Revoke, stale: list[VaultRecord], *, wait_for_vault: bool = False) -> Outcome:
         """Disable the versions that hold a PAT, so that no dead value is ever served, and revoke it.
 
         A version that cannot be disabled does not keep the PAT alive. The outcome then has an error all the same.
+        With `wait_for_vault` a vault that is only out of order or busy does: the next run ends both, whereas a version
+        of a dead PAT would never be looked at again.
         """
         failure: PatrolError | None = None
         for record in stale:
@@ -226,6 +228,8 @@ class Executor:
                 try:
                     self._vault.disable(action.secret, record.version)
                 except PatrolError as error:
+                    if wait_for_vault and isinstance(error, Unavailable | Throttled):
+                        raise
                     failure = error
                     self._events.emit(
                         Event.VERSION_LEFT_ENABLED,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.errors import Refused, Throttled, Unavailable
+from shared.errors import PatrolError, Refused, Throttled, Unavailable
 from shared.executor import Executor, newest_versions
 from shared.model import Event, Issue, Outcome, OutcomeKind, Reason, Report, Tag
 from tests.builders import (
@@ -668,6 +668,18 @@ def test_a_version_that_cannot_be_disabled_does_not_keep_its_pat_alive_but_fails
     assert verdict(report.outcomes[0]) == (OutcomeKind.REVOKED, "secret.refused")
     assert (stage.pats.is_live(guid(1)), report.failed) == (False, True)
     assert "version.left-enabled" in stage.events.text()
+
+
+@pytest.mark.parametrize("error", [SERVER_ERROR, SILENT, THROTTLED], ids=["answered", "unanswered", "throttled"])
+def test_a_vault_that_is_out_of_order_keeps_the_pat_until_its_version_can_be_disabled(error: PatrolError) -> None:
+    stage = a_rotated_stage()
+    stage.vault.fail_next("disable", error)
+
+    assert verdict(stage.one(a_revoke())) == (OutcomeKind.FAILED, error.reason)
+    assert stage.pats.is_live(guid(1))
+
+    assert stage.one(a_revoke()).kind is OutcomeKind.REVOKED
+    assert (stage.pats.is_live(guid(1)), stage.vault.secrets["sonarqube-pat"][0].enabled) == (False, False)
 
 
 def test_versions_that_cannot_be_read_keep_the_pat() -> None:
