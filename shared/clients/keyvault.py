@@ -22,7 +22,6 @@ from azure.core.exceptions import (
 from azure.core.pipeline.policies import RetryPolicy
 from azure.keyvault.secrets import SecretClient
 
-from shared.auth import Stored
 from shared.errors import PatrolError, Refused, Throttled, Unavailable
 from shared.model import Secret, VaultRecord
 
@@ -144,38 +143,28 @@ class PatVault:
 
 
 class CredentialVault:
-    """The vault with the technical users' passwords, client secrets and stored sign-ins, which only Patrol may read."""
+    """The vault with the technical users' passwords and client secrets, which only Patrol may read."""
 
-    def __init__(self, url: str, credential: TokenCredential, clock: ServerClock) -> None:
+    def __init__(self, url: str, credential: TokenCredential) -> None:
         self._client = _secret_client(url, credential)
-        self._clock = clock
         self.url = url
 
-    def read(self, name: str) -> Stored:
-        """The newest version of a secret.
+    def read(self, name: str) -> Secret:
+        """The newest value of a secret.
 
         Raises:
             Refused: it is missing, disabled, or Patrol may not read it.
         """
         with _translated("read", name):
             try:
-                found = self._client.get_secret(name, raw_response_hook=self._observe)
+                value = self._client.get_secret(name).value
             except ResourceNotFoundError:
                 message = f"The credential vault has no secret {name}."
                 remedy = f"Store it there as {name}; the vault is the one that CREDENTIAL_VAULT_URL names."
                 raise Refused(message, reason="credential.missing", remedy=remedy) from None
-            record = _record(found.properties)
-        if not found.value:
+        if not value:
             raise Refused(f"Secret {name} of the credential vault is empty.", reason="credential.empty")
-        return Stored(Secret(found.value), record.version or "", record.created, record.tags)
-
-    def write(self, name: str, value: Secret, tags: Mapping[str, str]) -> None:
-        """Store a new version in one call. Used for stored sign-ins alone."""
-        with _translated("write", name):
-            self._client.set_secret(name, value.reveal(), tags=dict(tags), raw_response_hook=self._observe)
-
-    def _observe(self, response: PipelineResponse[Any, Any]) -> None:
-        self._clock.observe(response.http_response.headers.get("Date"))
+        return Secret(value)
 
 
 def _record(properties: SecretProperties) -> VaultRecord:
