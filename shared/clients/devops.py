@@ -109,7 +109,7 @@ class DevOpsClient:
             "validTo": valid_to.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "allOrgs": False,
         }
-        answer = self._with_bearer(source, "POST", {}, body)
+        answer = self._with_bearer(source, "POST", _pats(source), body)
         pat = granted(answer, source)
         value = answer["patToken"].get("token")
         if not isinstance(value, str) or not (value.isascii() and value.isalnum()):
@@ -135,7 +135,7 @@ class DevOpsClient:
             body["scope"] = " ".join(scopes)
         if valid_to is not None:
             body["validTo"] = valid_to.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return granted(self._with_bearer(source, "PUT", {}, body), source)
+        return granted(self._with_bearer(source, "PUT", _pats(source), body), source)
 
     def revoke(self, source: Source, authorization_id: str) -> None:
         """End a PAT. One that is gone already counts as ended."""
@@ -153,16 +153,16 @@ class DevOpsClient:
         expected = self._identity(source)
         for attempt in range(ATTEMPTS):
             try:
-                found = user_id(
-                    self._ask(self._consumer, source, "GET", _who(source), HTTPBasicAuth("", token.reveal()))
-                )
+                answer = self._ask(self._consumer, source, "GET", _who(source), HTTPBasicAuth("", token.reveal()))
+            except Throttled:
+                raise  # says nothing about the PAT
             except Refused as error:
                 if attempt + 1 < ATTEMPTS and error.reason == "pat.not-authenticated":
                     time.sleep(PAUSES[attempt])
                     continue
                 message = f"The new PAT of {source.account} in {source.organization} was not accepted when used."
                 raise Refused(message, reason="pat.verify", remedy="The old PAT stays in use.") from error
-            if found != expected:
+            if user_id(answer, source) != expected:
                 message = f"The new PAT in {source.organization} does not act as account {source.account}."
                 raise Refused(message, reason="pat.verify-identity", remedy="The old PAT stays in use.")
             return
@@ -172,15 +172,13 @@ class DevOpsClient:
     def _identity(self, source: Source) -> str:
         """The account's own identity in the organisation, asked once per process."""
         if source not in self._identities:
-            answer = self._retrying(
-                lambda: self._ask(self._session(source), source, "GET", _who(source), self._bearer(source))
-            )
-            self._identities[source] = user_id(answer)
+            answer = self._retrying(lambda: self._with_bearer(source, "GET", _who(source)))
+            self._identities[source] = user_id(answer, source)
         return self._identities[source]
 
     def _patiently(self, source: Source, method: str, query: Mapping[str, str]) -> dict[str, Any]:
         """A call that may be repeated, tried a few times."""
-        return self._retrying(lambda: self._with_bearer(source, method, query))
+        return self._retrying(lambda: self._with_bearer(source, method, _pats(source, query)))
 
     def _retrying(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         for attempt in range(ATTEMPTS):
@@ -194,11 +192,8 @@ class DevOpsClient:
         raise AssertionError("the last attempt returns or raises")
 
     def _with_bearer(
-        self, source: Source, method: str, query: Mapping[str, str], body: Mapping[str, object] | None = None
+        self, source: Source, method: str, url: str, body: Mapping[str, object] | None = None
     ) -> dict[str, Any]:
-        url = f"https://vssps.dev.azure.com/{quote(source.organization, safe='')}/_apis/tokens/pats"
-        parameters = "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items())
-        url = f"{url}?api-version={API_VERSION}" + (f"&{parameters}" if parameters else "")
         try:
             return self._ask(self._session(source), source, method, url, self._bearer(source), body)
         except Refused as error:
@@ -260,6 +255,12 @@ class _Pacer:
             raise Throttled(message, reason="devops.throttled", retry_after=pause)
         if pause > 0:
             time.sleep(pause)
+
+
+def _pats(source: Source, query: Mapping[str, str] | None = None) -> str:
+    parameters = "".join(f"&{key}={quote(value, safe='')}" for key, value in (query or {}).items())
+    organization = quote(source.organization, safe="")
+    return f"https://vssps.dev.azure.com/{organization}/_apis/tokens/pats?api-version={API_VERSION}{parameters}"
 
 
 def _who(source: Source) -> str:

@@ -158,10 +158,13 @@ def _json(content: bytes) -> object:
         return None
 
 
-def user_id(answer: Mapping[str, Any]) -> str:
-    """Who Azure DevOps takes the caller for, from connection data; empty when it does not tell."""
+def user_id(answer: Mapping[str, Any], source: Source) -> str:
+    """Who Azure DevOps takes the caller for, from connection data. An answer that names nobody proves nothing."""
     user = answer.get("authenticatedUser")
-    return str(user.get("id") or "") if isinstance(user, dict) else ""
+    identity = user.get("id") if isinstance(user, dict) else None
+    if not isinstance(identity, str) or not identity:
+        raise unreadable(source)
+    return identity
 
 
 def unreadable(source: Source) -> Unavailable:

@@ -10,6 +10,7 @@ from tests.clients.world import Naps, World, lead_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +27,8 @@ def cloud(running_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clo
 
 
 @pytest.fixture
-def world(cloud: Cloud) -> World:
-    return World(cloud)
+def world(cloud: Cloud, tmp_path: Path) -> World:
+    return World(cloud, tmp_path)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from shared import http
 from shared.clients import devops_answers
 from shared.clients.devops import DevOpsClient
 from shared.clock import ServerClock
-from shared.errors import NotFound, Refused, Throttled, Unavailable
+from shared.errors import NotFound, PatrolError, Refused, Throttled, Unavailable
 from shared.model import PatStatus, Secret, Source
 from tests.clients.world import (
     AUTHORITY,
@@ -691,6 +691,37 @@ def test_an_anonymous_answer_does_not_pass() -> None:
         client.verify(HOME, Secret("abc"))
 
     assert raised.value.reason == "pat.verify-identity"
+
+
+@pytest.mark.parametrize("nobody", [{}, {"authenticatedUser": None}, {"authenticatedUser": {"id": ""}}])
+def test_an_answer_that_names_nobody_does_not_pass(nobody: dict[str, Any]) -> None:
+    both = stubbed(Stub(Answer(nobody)))
+    second = stubbed(Stub(Answer(MYSELF), Answer(nobody)))
+
+    for client in (both, second):
+        with pytest.raises(PatrolError):
+            client.verify(HOME, Secret("abc"))
+
+
+def test_a_rate_limit_while_verifying_is_no_verdict_on_the_pat(world: World) -> None:
+    created = create(world.devops)
+    world.cloud.faults.script(Fault("connectionData", status=429, retry_after=60, skip=1))
+
+    with pytest.raises(Throttled) as raised:
+        world.devops.verify(HOME, created.token)
+
+    assert (raised.value.reason, raised.value.retry_after) == ("devops.throttled", 60.0)
+
+
+def test_a_bearer_that_is_not_taken_while_verifying_is_forgotten_too(world: World) -> None:
+    created = create(world.devops)
+    world.cloud.faults.script(Fault("connectionData", kind="challenge"))
+
+    with pytest.raises(Refused):
+        world.devops.verify(HOME, created.token)
+    world.devops.verify(HOME, created.token)
+
+    assert len(world.calls("token.password")) == 2
 
 
 def test_the_check_shares_nothing_with_the_accounts_own_session() -> None:

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 
-from shared.auth import SignInService, managed_identity
+from local.world import app_settings
 from shared.clients.devops import DevOpsClient
-from shared.clients.keyvault import CredentialVault, PatVault
 from shared.clock import ServerClock
-from shared.model import Account, ClientCredential, Secret, Source
-from tests.fakes import FakeEvents
+from shared.model import Secret, Source
+from shared.wiring import App
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import pytest
     from requests import PreparedRequest, Response
@@ -40,11 +40,6 @@ AWAY = Source("build-bot", OTHER_ORG)
 AUTHORITY = "login.microsoftonline.com"
 PAT_VAULT_URL = "https://contoso-pats.vault.azure.net"
 CREDENTIAL_VAULT_URL = "https://contoso-credentials.vault.azure.net"
-
-
-def an_account(credential: ClientCredential = ClientCredential.SECRET, **changes: Any) -> Account:
-    fields = {"tenant": TENANT, "client_id": CLIENT_ID, "username": UPN, "client_credential": credential}
-    return Account("build-bot", **{**fields, **changes})
 
 
 def lead_to(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,25 +62,38 @@ def lead_to(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     credentials.put("build-bot-client-secret", CLIENT_SECRET)
 
 
-@dataclass
+def a_manifest_text(*, credential: str = "secret", accounts: str = "", **changes: str) -> str:
+    """The manifest of one account with a PAT in both organisations, of YAML that a person would write."""
+    account = {
+        "tenant": TENANT,
+        "client_id": CLIENT_ID,
+        "username": UPN,
+        "client_credential": credential,
+        **changes,
+    }
+    return (
+        "fleet: contoso\n"
+        "defaults: {lifetime: 30d, rotate_before: 10d, overlap: 2d}\n"
+        f"accounts:\n  build-bot: {json.dumps(account)}\n{accounts}"
+        "pats:\n"
+        "  - {name: sonarqube, account: build-bot, organization: contoso, scopes: [vso.code, vso.build]}\n"
+        "  - {name: feed, account: build-bot, organization: fabrikam, scopes: [vso.packaging]}\n"
+    )
+
+
 class World:
-    """The edges of one app, as the wiring joins them, and the cloud they speak to."""
+    """One app as the wiring builds it, without its triggers, and the cloud it speaks to."""
 
-    cloud: Cloud
-    account: Account = field(default_factory=an_account)
-    clock: ServerClock = field(default_factory=ServerClock)
-    events: FakeEvents = field(default_factory=FakeEvents)
-
-    def __post_init__(self) -> None:
-        self.identity = managed_identity(None, os.environ)
-        self.credentials = CredentialVault(CREDENTIAL_VAULT_URL, self.identity)
-        self.vault = PatVault(PAT_VAULT_URL, self.identity, self.clock)
-        self.tokens = self.sign_in_service(self.account)
-        self.devops = DevOpsClient(self.tokens, self.clock)
-
-    def sign_in_service(self, account: Account) -> SignInService:
-        accounts = {account.name: account}
-        return SignInService(accounts, AUTHORITY, self.credentials, self.identity, self.events)
+    def __init__(self, cloud: Cloud, root: Path, manifest: str = "", **settings: str) -> None:
+        (root / "pats.yaml").write_text(manifest or a_manifest_text(), encoding="utf-8")
+        self.cloud = cloud
+        self.root = root
+        self.environ = {**os.environ, **app_settings(None), **settings}
+        self.app = App(self.environ, root)
+        self.devops: Any = self.app._pats
+        self.tokens: Any = self.devops._tokens
+        self.vault: Any = self.app._vault
+        self.clock: Any = self.app._clock
 
     def calls(self, operation: str) -> list[Call]:
         return self.cloud.journal.calls(operation=operation)
