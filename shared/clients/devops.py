@@ -244,7 +244,10 @@ class _Pacer:
         """Remember how long the service asked to wait."""
         if seconds:
             with self._lock:
-                self._not_before[organization] = time.monotonic() + seconds
+                # Answers may be read in another order than they were sent, so the longest wish counts.
+                self._not_before[organization] = max(
+                    self._not_before.get(organization, 0.0), time.monotonic() + seconds
+                )
 
     def wait(self, organization: str) -> None:
         """Wait until the organisation may be asked again; give up at once where that is too long for a run."""

@@ -14,6 +14,7 @@ No body is kept in an error: the body of a create holds the PAT.
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -176,6 +177,7 @@ def unreadable(source: Source) -> Unavailable:
 def retry_after(response: requests.Response) -> float | None:
     """Seconds that the service asks to wait, from a number of seconds; a date or nonsense counts as none."""
     try:
-        return max(0.0, float(response.headers.get("Retry-After", "")))
+        seconds = float(response.headers.get("Retry-After", ""))
     except ValueError:
         return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

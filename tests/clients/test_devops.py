@@ -504,7 +504,17 @@ def test_a_retry_after_on_a_good_answer_is_obeyed_before_the_next_call_there(wor
     assert naps.taken == [9.0]
 
 
-@pytest.mark.parametrize("header", ["soon", "", "Wed, 21 Oct 2026 07:28:00 GMT", "-5", "nan"])
+def test_a_later_and_shorter_request_to_wait_does_not_shorten_an_earlier_one(world: World, naps: Naps) -> None:
+    pacer = world.devops._pacer
+    pacer.note(ORG, 20)
+    pacer.note(ORG, 1)
+
+    listed(world)
+
+    assert naps.taken == [20.0]
+
+
+@pytest.mark.parametrize("header", ["soon", "", "Wed, 21 Oct 2026 07:28:00 GMT", "-5", "nan", "inf", "1e999"])
 def test_a_retry_after_that_is_no_number_of_seconds_counts_as_none(naps: Naps, header: str) -> None:
     stub = Stub(Answer(status=429, headers={"Retry-After": header}), a_page())
 
