@@ -20,6 +20,7 @@ ERRORS = {
     Event.REVOCATIONS_REFUSED,
     Event.SOURCE_UNREADABLE,
     Event.SIGN_IN_FAILED,
+    Event.SIGN_IN_DYING,
     Event.REQUEST_FAILED,
 }
 _WARNINGS = {
@@ -29,6 +30,7 @@ _WARNINGS = {
     Event.LEASE_UNAVAILABLE,
     Event.MANIFEST_WARNING,
     Event.PAT_WITHDRAWN,
+    Event.SIGN_IN_NOT_KEPT,
 }
 
 

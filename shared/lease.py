@@ -7,35 +7,24 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import BlobServiceClient
 
 from shared.errors import Conflict
 from shared.model import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from azure.core.credentials import TokenCredential
-    from azure.storage.blob import BlobClient, BlobLeaseClient
+    from azure.storage.blob import BlobLeaseClient
 
     from shared.ports import Events, Lease
-    from shared.settings import StorageSettings
+    from shared.storage import Storage
 
-CONTAINER = "patrol"
 LEASE_SECONDS = 60  # the longest finite lease that Blob Storage grants (REST reference, "Lease Blob")
 RENEW_SECONDS = 20
 RETRY_AFTER_SECONDS = 60.0
-
-# What `UseDevelopmentStorage=true` stands for: the storage emulator's published account, which the Functions host
-# understands by itself and the SDK does not (Microsoft Learn, "Use the Azurite emulator").
-_EMULATOR = (
-    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
-    "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
-    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
-)
 
 
 class HeldLease:
@@ -83,13 +72,9 @@ class NoLease:
 class LeaseKeeper:
     """Hands out the one lease of a fleet."""
 
-    def __init__(
-        self, settings: StorageSettings | None, identity: Callable[[str | None], TokenCredential], fleet: str
-    ) -> None:
-        self._settings = settings
-        self._identity = identity
+    def __init__(self, storage: Storage | None, fleet: str) -> None:
+        self._storage = storage
         self._name = f"{fleet}.lease"
-        self._service: BlobServiceClient | None = None
 
     @contextmanager
     def hold(self, events: Events) -> Iterator[Lease]:
@@ -122,31 +107,14 @@ class LeaseKeeper:
 
     def _acquire(self) -> BlobLeaseClient | None:
         """The lease, None where no storage is configured. `ResourceExistsError` means that somebody holds it."""
-        if self._settings is None:
+        if self._storage is None:
             return None
-        if self._service is None:
-            self._service = self._connect(self._settings)
-        blob = self._service.get_blob_client(CONTAINER, self._name)
+        blob = self._storage.blob(self._name)
         try:
             return blob.acquire_lease(LEASE_SECONDS)
         except ResourceNotFoundError:
-            self._create(self._service, blob)
+            self._storage.create_container()
+            # Another instance may be quicker: what matters is whether the blob can be leased afterwards.
+            with suppress(HttpResponseError):
+                blob.upload_blob(b"", overwrite=False)
             return blob.acquire_lease(LEASE_SECONDS)
-
-    def _connect(self, settings: StorageSettings) -> BlobServiceClient:
-        options: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 2}
-        if settings.connection is not None:
-            connection = settings.connection.reveal()
-            if "usedevelopmentstorage=true" in connection.lower():
-                connection = _EMULATOR
-            return BlobServiceClient.from_connection_string(connection, **options)
-        return BlobServiceClient(str(settings.blob_url), self._identity(settings.client_id), **options)
-
-    def _create(self, service: BlobServiceClient, blob: BlobClient) -> None:
-        """Make the blob that is leased, and its container. Another instance may be quicker, which is as good:
-        what matters is whether the blob can be leased afterwards.
-        """
-        with suppress(HttpResponseError):
-            service.create_container(CONTAINER)
-        with suppress(HttpResponseError):
-            blob.upload_blob(b"", overwrite=False)

@@ -137,6 +137,23 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class SignInHealth:
+    """How an account's latest sign-in went, as far as this process knows.
+
+    Attributes:
+        last_success: when it last worked; None when it has not since the process started.
+        dies_at: when a stored sign-in ends unless it is used before; None for passwords.
+        error: why the latest try failed; None when it worked or has not been made.
+        retry: what trying again does: `human`, `lockout` or `later`.
+    """
+
+    last_success: datetime | None = None
+    dies_at: datetime | None = None
+    error: PatrolError | None = None
+    retry: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PatSpec:
     """One PAT as the manifest wants it."""
 
@@ -210,6 +227,16 @@ class CreatedPat:
 
     pat: LivePat
     token: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """A secret of the credential vault: its newest version, with its id and when it was written."""
+
+    value: Secret
+    version: str
+    created: datetime
+    tags: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +395,8 @@ class Event(StrEnum):
     BACKOFF_NOT_NOTED = "backoff.not-noted"
     SIGN_IN_SUCCEEDED = "sign-in.succeeded"
     SIGN_IN_FAILED = "sign-in.failed"
+    SIGN_IN_NOT_KEPT = "sign-in.not-kept"
+    SIGN_IN_DYING = "sign-in.dying"
     CLOCK_SKEWED = "clock.skewed"
     MANIFEST_WARNING = "manifest.warning"
     LEASE_LOST = "lease.lost"

@@ -12,12 +12,15 @@ from shared.auth import SignInService, managed_identity
 from shared.clients.devops import DevOpsClient
 from shared.clients.keyvault import CredentialVault, PatVault
 from shared.clock import ServerClock
+from shared.entra import Entra
 from shared.errors import Conflict, PatrolError, unexpected
 from shared.events import JsonEvents, quieten_libraries
 from shared.lease import LeaseKeeper
 from shared.model import RUN_DEADLINE, Event, OutcomeKind, Report
 from shared.reconciler import Reconciler, RevokeOld, Rotation
 from shared.settings import Settings
+from shared.sign_in_notes import SignInNotes
+from shared.storage import NotesBlob, Storage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,17 +69,22 @@ class App:
         self._clock = ServerClock()
         self._events = JsonEvents(fleet=self.manifest.fleet)
         identity = managed_identity(self.settings.client_id, environ)
-        credentials = CredentialVault(self.settings.credential_vault_url, identity)
-        tokens = SignInService(
-            self.manifest.accounts, self.settings.authority_host, credentials, identity, self._events
+        storage = (
+            Storage(self.settings.storage, lambda own: managed_identity(own or self.settings.client_id, environ))
+            if self.settings.storage
+            else None
         )
+        credentials = CredentialVault(self.settings.credential_vault_url, identity, self._clock)
+        self.entra = Entra(
+            self.settings.authority_host,
+            lambda account: credentials.read(f"{account.name}-client-secret").value,
+            identity,
+        )
+        notes = SignInNotes(NotesBlob(storage, f"{self.manifest.fleet}.sign-ins") if storage else None, self._events)
+        tokens = SignInService(self.manifest.accounts, self.entra, credentials, notes, self._clock, self._events)
         self._pats = DevOpsClient(tokens, self._clock)
         self._vault = PatVault(self.settings.pat_vault_url, identity, self._clock)
-        self._leases = LeaseKeeper(
-            self.settings.storage,
-            lambda client_id: managed_identity(client_id or self.settings.client_id, environ),
-            self.manifest.fleet,
-        )
+        self._leases = LeaseKeeper(storage, self.manifest.fleet)
         self.reconciler = Reconciler(self.manifest, self._pats, self._vault, self._events, self._clock)
 
     def run(self) -> None:

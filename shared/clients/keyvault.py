@@ -23,7 +23,7 @@ from azure.core.pipeline.policies import RetryPolicy
 from azure.keyvault.secrets import SecretClient
 
 from shared.errors import PatrolError, Refused, Throttled, Unavailable
-from shared.model import Secret, VaultRecord
+from shared.model import Secret, StoredSecret, VaultRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -143,28 +143,38 @@ class PatVault:
 
 
 class CredentialVault:
-    """The vault with the technical users' passwords and client secrets, which only Patrol may read."""
+    """The vault with the technical users' passwords, client secrets and stored sign-ins, which only Patrol may read."""
 
-    def __init__(self, url: str, credential: TokenCredential) -> None:
+    def __init__(self, url: str, credential: TokenCredential, clock: ServerClock) -> None:
         self._client = _secret_client(url, credential)
+        self._clock = clock
         self.url = url
 
-    def read(self, name: str) -> Secret:
-        """The newest value of a secret.
+    def read(self, name: str) -> StoredSecret:
+        """The newest version of a secret.
 
         Raises:
             Refused: it is missing, disabled, or Patrol may not read it.
         """
         with _translated("read", name):
             try:
-                value = self._client.get_secret(name).value
+                found = self._client.get_secret(name, raw_response_hook=self._observe)
             except ResourceNotFoundError:
                 message = f"The credential vault has no secret {name}."
                 remedy = f"Store it there as {name}; the vault is the one that CREDENTIAL_VAULT_URL names."
                 raise Refused(message, reason="credential.missing", remedy=remedy) from None
-        if not value:
+            record = _record(found.properties)
+        if not found.value:
             raise Refused(f"Secret {name} of the credential vault is empty.", reason="credential.empty")
-        return Secret(value)
+        return StoredSecret(Secret(found.value), record.version or "", record.created, record.tags)
+
+    def write(self, name: str, value: Secret, tags: Mapping[str, str]) -> None:
+        """Store a new version in one call. Used for stored sign-ins alone."""
+        with _translated("write", name):
+            self._client.set_secret(name, value.reveal(), tags=dict(tags), raw_response_hook=self._observe)
+
+    def _observe(self, response: PipelineResponse[Any, Any]) -> None:
+        self._clock.observe(response.http_response.headers.get("Date"))
 
 
 def _record(properties: SecretProperties) -> VaultRecord:

@@ -19,7 +19,7 @@ from local.package import REPOSITORY, copy_app
 from local.process import HostProcess, Invocation
 from local.world import CREDENTIAL_VAULT, PAT_VAULT, app_settings, settle
 from shared import manifest
-from shared.lease import CONTAINER
+from shared.storage import CONTAINER
 from shared.model import Manifest
 from tests.app.invariants import Invariants
 

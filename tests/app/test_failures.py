@@ -188,7 +188,10 @@ def test_a_lost_answer_of_a_create_is_not_asked_again(app: Deployment) -> None:
     assert len(creates) == 1
 
 
-def test_a_throttled_organization_does_not_keep_the_other_from_being_served(app: Deployment) -> None:
+def test_a_throttled_organization_does_not_keep_the_other_from_being_served(
+    deploy: Callable[..., Deployment],
+) -> None:
+    app = deploy()  # a process of its own, since it will leave the organisation alone for two minutes
     app.cloud.faults.script(Fault("pats.list", organization="contoso-retail", status=429, retry_after=120, times=None))
     assert app.run().status == "Failed"
     assert app.vault.names() == ["build-agents", "sonarqube-pat"]
