@@ -142,14 +142,14 @@ def pat_of(item: object, source: Source) -> LivePat:
             valid_to=_moment(item["validTo"]),
             all_organizations=item.get("targetAccounts") is None,
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise unreadable(source) from None
 
 
 def _moment(text: object) -> datetime:
-    """An ISO 8601 time with any number of fraction digits; one without a zone is UTC."""
+    """An ISO 8601 time with any number of fraction digits, in UTC; so is one without a zone."""
     moment = datetime.fromisoformat(str(text))
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _json(content: bytes) -> object:
