@@ -2,7 +2,9 @@
 
 Wording from the Entra error-code reference and from answers quoted in public issues; the service may reword at any time
 and the documentation says to decide on `error`, not on the text. UNCONFIRMED: the HTTP status of 700025 (401 here), and
-`suberror` other than for 50076 and 65001.
+`suberror` other than for 50076, 65001, 70043 and 700082. Of the device code flow: its `error` values are documented,
+UNCONFIRMED are the numbers of a declined (65004) and an unknown code (70018) and everything about slow_down, which the
+standard has and the documentation does not.
 """
 
 from __future__ import annotations
@@ -33,6 +35,17 @@ _MFA = (
     "you must use multi-factor authentication to access '{resource}'."
 )
 _TABLE = {
+    50011: _Entry(
+        "invalid_request",
+        "The redirect URI '{redirect_uri}' specified in the request does not match the redirect URIs configured for "
+        "the application '{client_id}'. Make sure the redirect URI sent in the request matches one added to your "
+        "application in the Azure portal.",
+    ),
+    50020: _Entry(
+        "invalid_grant",
+        "User account '{{EUII Hidden}}' from identity provider does not exist in tenant '{tenant}' and cannot access "
+        "the application '{client_id}' in that tenant. Sign out and sign in again with a different account.",
+    ),
     50034: _Entry(
         "invalid_grant",
         "The user account {{EUII Hidden}} does not exist in the {tenant} directory. "
@@ -44,8 +57,21 @@ _TABLE = {
     ),
     50055: _Entry("invalid_grant", "The password is expired.", suberror="user_password_expired"),
     50057: _Entry("invalid_grant", "The user account is disabled."),
+    50058: _Entry("login_required", "A silent sign-in request was sent but no user is signed in."),
     50076: _Entry("invalid_grant", _MFA, suberror="basic_action"),
+    50089: _Entry("invalid_request", "Authentication failed due to flow token expired."),
+    50105: _Entry(
+        "invalid_grant",
+        "Your administrator has configured the application '{client_id}' to block users unless they are specifically "
+        "granted ('assigned') access to the application. The signed in user is blocked because they are not a direct "
+        "member of a group with access, nor had access directly assigned by an administrator.",
+    ),
     50126: _Entry("invalid_grant", "Error validating credentials due to invalid username or password."),
+    50148: _Entry(
+        "invalid_grant",
+        "The code_verifier does not match the code_challenge supplied in the authorization request for PKCE.",
+    ),
+    50149: _Entry("invalid_request", "Invalid Code_Challenge_method parameter."),
     50173: _Entry(
         "invalid_grant",
         "The provided grant has expired due to it being revoked, a fresh auth token is needed. "
@@ -57,18 +83,48 @@ _TABLE = {
         "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.",
         suberror="message_only",
     ),
+    54005: _Entry(
+        "invalid_grant",
+        "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing "
+        "refresh token.",
+    ),
     65001: _Entry(
         "invalid_grant",
         "The user or administrator has not consented to use the application with ID '{client_id}'. "
         "Send an interactive authorization request for this user and resource.",
         suberror="consent_required",
     ),
-    70000: _Entry("invalid_grant", "The provided value for the input parameter 'refresh_token' is not valid."),
+    65004: _Entry("access_denied", "User declined to consent to access the app."),
+    70000: _Entry("invalid_grant", "The provided value for the input parameter '{parameter}' is not valid."),
     70003: _Entry("unsupported_grant_type", "The app requested an unsupported grant type '{grant}'."),
+    70005: _Entry("unsupported_response_type", "The app requested an unsupported response type '{response_type}'."),
+    70007: _Entry("invalid_request", "'{response_mode}' is not a supported value of 'response_mode'."),
+    70008: _Entry(
+        "invalid_grant",
+        "The provided authorization code or refresh token has expired due to inactivity. "
+        "Send a new interactive authorization request for this user and resource.",
+    ),
     70011: _Entry(
         "invalid_scope",
         "The provided request must include a 'scope' input parameter. "
         "The provided value for the input parameter 'scope' is not valid. The scope '{scope}' is not valid.",
+    ),
+    70016: _Entry("authorization_pending", "OAuth 2.0 device flow error. Authorization is pending. Continue polling."),
+    70018: _Entry(
+        "bad_verification_code",
+        "Invalid verification code due to User typing in wrong user code for device code flow. "
+        "Authorization is not approved.",
+    ),
+    70019: _Entry("expired_token", "Verification code expired. Have the user retry the sign-in."),
+    70020: _Entry(
+        "expired_token",
+        "The provided value for the input parameter 'device_code' is not valid. This device code has expired.",
+    ),
+    70043: _Entry(
+        "invalid_grant",
+        "The refresh token has expired or is invalid due to sign-in frequency checks by conditional access. "
+        "The token was issued on {issued} and the maximum allowed lifetime for this request is {seconds}.",
+        suberror="token_expired",
     ),
     90002: _Entry(
         "invalid_request",
@@ -77,6 +133,16 @@ _TABLE = {
         "subscriptions for the tenant.",
     ),
     90055: _Entry("temporarily_unavailable", "Server is too busy. Please try again later.", status=503),
+    500112: _Entry(
+        "invalid_grant",
+        "The reply address '{redirect_uri}' does not match the reply address '{registered}' provided when requesting "
+        "Authorization code.",
+    ),
+    500121: _Entry("invalid_grant", "Authentication failed during strong authentication request."),
+    501481: _Entry(
+        "invalid_grant",
+        "The Code_Verifier does not match the code_challenge supplied in the authorization request.",
+    ),
     700016: _Entry(
         "unauthorized_client",
         "Application with identifier '{client_id}' was not found in the directory '{tenant}'. This can happen if the "
@@ -92,6 +158,7 @@ _TABLE = {
         "invalid_grant",
         "The refresh token has expired due to inactivity. The token was issued on {issued} "
         "and was inactive for 90.00:00:00.",
+        suberror="bad_token",
     ),
     700213: _Entry(
         "invalid_client",
@@ -121,11 +188,15 @@ _TABLE = {
 
 
 class Refused(Exception):
-    """Entra says no. `code` is the AADSTS number, the rest fills its message."""
+    """Entra says no. `code` is the AADSTS number, `error` its name where that depends on the flow.
 
-    def __init__(self, code: int, **details: str) -> None:
+    The rest fills the message.
+    """
+
+    def __init__(self, code: int, *, error: str | None = None, **details: str) -> None:
         super().__init__(f"AADSTS{code}")
         self.code = code
+        self.error = error
         self.details = details
 
 
@@ -135,13 +206,18 @@ class _Blank(dict[str, str]):
 
 
 def refusal(refused: Refused, now: datetime, *, status: int | None = None) -> Response:
-    """The refusal as the token endpoint sends it; a number outside the table becomes a plain invalid_grant."""
-    entry = _TABLE.get(refused.code, _Entry("invalid_grant", "The sign-in was refused."))
+    """The refusal as the token endpoint sends it."""
+    return json_response(status or _entry(refused).status, content_of(refused, now))
+
+
+def content_of(refused: Refused, now: datetime) -> dict[str, object]:
+    """The members of the error body; a number outside the table becomes a plain invalid_grant."""
+    entry = _entry(refused)
     trace, correlation = str(uuid.uuid4()), str(uuid.uuid4())
     timestamp = now.strftime("%Y-%m-%d %H:%M:%SZ")
     text = entry.message.format_map(_Blank(refused.details))
     content: dict[str, object] = {
-        "error": entry.error,
+        "error": refused.error or entry.error,
         "error_description": f"AADSTS{refused.code}: {text} "
         f"Trace ID: {trace} Correlation ID: {correlation} Timestamp: {timestamp}",
         "error_codes": [refused.code],
@@ -154,4 +230,8 @@ def refusal(refused: Refused, now: datetime, *, status: int | None = None) -> Re
         content["suberror"] = entry.suberror
     if refused.code == 50076:
         content["claims"] = '{"access_token":{"capolids":{"essential":true,"values":["' + secrets.token_hex(8) + '"]}}}'
-    return json_response(status or entry.status, content)
+    return content
+
+
+def _entry(refused: Refused) -> _Entry:
+    return _TABLE.get(refused.code, _Entry("invalid_grant", "The sign-in was refused."))

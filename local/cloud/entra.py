@@ -1,7 +1,8 @@
 """The simulated Entra: tenants, users, app registrations, and what happens to them.
 
 Smart lockout follows the documented defaults (ten different wrong passwords lock for a minute; repeating the same wrong
-one does not count). UNCONFIRMED: the order in which the service checks client and user, here client first.
+one does not count). UNCONFIRMED: the order in which the service checks client and user, here client first; that an
+admin who disables an account does not revoke its refresh tokens by that (they are refused while it is disabled).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
+from local.cloud.entra_sessions import CODE_PREFIX, Sessions
 from local.cloud.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 REFRESH_LIFE = timedelta(days=90)  # Entra, refresh tokens: rolling, by inactivity
 LOCK_AFTER = 10
 LOCK_FOR = timedelta(seconds=60)
+LOCALHOST = "http://localhost"  # what an app registration for the system browser redirects to, on any port
+DEVICE_INTERVAL = 5  # seconds between two polls
 
 _NAMESPACE = uuid.UUID("5b6fbf84-9d0c-4c3c-8f8e-3a1f0e6a7b11")
 
@@ -41,7 +45,10 @@ class Tenant:
 
 @dataclass(eq=False)
 class User:
-    """A person or technical user with a password. Change it through `Entra`, or set the flags."""
+    """A person or technical user with a password. Change it through `Entra`, or set the flags.
+
+    `mfa_code` is what the user's second factor always says; it is asked for while `mfa` is set.
+    """
 
     upn: str
     tenant: Tenant
@@ -54,11 +61,16 @@ class User:
     blocked_by_policy: bool = False  # conditional access, AADSTS53003
     locked_until: datetime | None = None
     wrong_passwords: deque[str] = field(default_factory=lambda: deque(maxlen=LOCK_AFTER))
+    mfa_code: str = field(default_factory=lambda: f"{secrets.randbelow(1_000_000):06}")
+    sign_in_frequency: timedelta | None = None  # conditional access, AADSTS70043
 
 
 @dataclass(eq=False)
 class App:
-    """An app registration. `federated` is True (any managed identity) or the principal id of one identity."""
+    """An app registration. `federated` is True (any managed identity) or the principal id of one identity.
+
+    `assigned` holds the object ids of those who may use the app, or None if everybody may.
+    """
 
     client_id: str
     tenant: Tenant
@@ -68,17 +80,23 @@ class App:
     federated: bool | str = False
     consented: bool = True
     permissions: frozenset[str] = frozenset({"user_impersonation"})
+    redirect_uris: tuple[str, ...] = (LOCALHOST,)
+    assigned: frozenset[str] | None = None
 
 
 @dataclass(slots=True)
 class Grant:
-    """A refresh token. `mfa`: it came from an interactive sign-in with a second factor and keeps that claim."""
+    """A refresh token. `mfa`: it came from an interactive sign-in with a second factor and keeps that claim.
+
+    `signed_in` is when the user last typed a password; it stays the same however often the token is rolled.
+    """
 
     token: str
     user: User
     app: App
     issued: datetime
     mfa: bool
+    signed_in: datetime
     revoked: bool = False
 
 
@@ -94,9 +112,15 @@ class Entra:
         self.reset()
 
     def reset(self) -> None:
-        """Forget tenants, users, apps and refresh tokens. Access tokens already issued go on, as in reality."""
+        """Forget tenants, users, apps, refresh tokens and open sign-ins.
+
+        Access tokens already issued go on, as in reality.
+        """
         with self.lock:
             self.token_life = timedelta(hours=1)
+            self.device_interval = DEVICE_INTERVAL
+            self.sessions = Sessions()
+            self._no_device_code: set[str] = set()
             self._tenants: dict[str, Tenant] = {}
             self._users: dict[str, User] = {}
             self._apps: dict[tuple[str, str], App] = {}
@@ -118,10 +142,20 @@ class Entra:
         public: bool = False,
         federated: bool | str = False,
         consented: bool = True,
+        redirect_uris: tuple[str, ...] = (LOCALHOST,),
     ) -> App:
         """An app registration with the delegated Azure DevOps permission: confidential unless `public`."""
         home = self.find_tenant(tenant)
-        app = App(client_id, home, stable_id("app", home.id, client_id), secret, public, federated, consented)
+        app = App(
+            client_id,
+            home,
+            stable_id("app", home.id, client_id),
+            secret,
+            public,
+            federated,
+            consented,
+            redirect_uris=redirect_uris,
+        )
         with self.lock:
             self._apps[home.id, client_id.lower()] = app
         return app
@@ -154,7 +188,11 @@ class Entra:
         return user
 
     def set_password(self, user: User | str, password: str, *, by: Literal["user", "admin"] = "user") -> None:
-        """A new password. An admin's reset ends all refresh tokens, the user's own change those of public clients."""
+        """A new password. An admin's reset ends all refresh tokens, the user's own change those of public clients.
+
+        The admin's is the one in the Entra admin center; a reset in the Azure portal counts as the user's own, as does
+        self-service (Entra, refresh tokens, "Token revocation").
+        """
         found = self.find_user(user)
         with self.lock:
             found.password, found.password_expired = password, False
@@ -166,6 +204,34 @@ class Entra:
     def require_mfa(self, user: User | str, *, required: bool = True) -> None:
         """Ask this user for a second factor from now on."""
         self.find_user(user).mfa = required
+
+    def block_device_code(self, tenant: Tenant | str, *, blocked: bool = True) -> None:
+        """Conditional access of this tenant blocks the device code flow from now on, or no longer."""
+        home = self.find_tenant(tenant)
+        with self.lock:
+            (self._no_device_code.add if blocked else self._no_device_code.discard)(home.id)
+
+    def device_code_blocked(self, tenant: Tenant) -> bool:
+        """Whether the tenant blocks the device code flow."""
+        return tenant.id in self._no_device_code
+
+    def set_sign_in_frequency(self, user: User | str, frequency: timedelta | None) -> None:
+        """Conditional access asks this user to sign in anew that often; None: never."""
+        self.find_user(user).sign_in_frequency = frequency
+
+    def require_assignment(self, app: App, *users: User | str) -> None:
+        """Only these users may use the app from now on."""
+        app.assigned = frozenset(self.find_user(user).object_id for user in users)
+
+    def refresh_tokens(self, user: User | str) -> int:
+        """How many refresh tokens of the user are neither revoked nor too old. Rolled ones count: they stay good."""
+        found = self.find_user(user)
+        now = self.clock.now()
+        with self.lock:
+            return sum(
+                grant.user is found and not grant.revoked and now - grant.issued <= REFRESH_LIFE
+                for grant in self._grants.values()
+            )
 
     def revoke_sign_ins(self, user: User | str) -> None:
         """An admin revokes all of the user's refresh tokens."""
@@ -194,13 +260,19 @@ class Entra:
         """The tenant's app registration, if it has one."""
         return self._apps.get((tenant.id, client_id.lower()))
 
+    def find_app_anywhere(self, client_id: str) -> App | None:
+        """The app registration with that id in whatever tenant, for the authorities that name none."""
+        wanted = client_id.lower()
+        return next((app for (_, known), app in self._apps.items() if known == wanted), None)
+
     def find_grant(self, token: str) -> Grant | None:
         """The refresh token's record, if it was issued here."""
         return self._grants.get(token)
 
-    def new_grant(self, user: User, app: App, *, mfa: bool) -> Grant:
+    def new_grant(self, user: User, app: App, *, mfa: bool, signed_in: datetime | None = None) -> Grant:
         """A new refresh token; earlier ones stay valid (the service does not revoke them on use)."""
-        grant = Grant(f"1.{secrets.token_urlsafe(384)}", user, app, self.clock.now(), mfa)
+        now = self.clock.now()
+        grant = Grant(f"{CODE_PREFIX}{secrets.token_urlsafe(384)}", user, app, now, mfa, signed_in or now)
         with self.lock:
             self._grants[grant.token] = grant
         return grant

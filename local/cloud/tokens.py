@@ -17,7 +17,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a service may learn from a token. `idtyp` is `user` or `app`; `scopes` are the delegated permissions."""
+    """What a service may learn from a token. `idtyp` is `user` or `app`; `scopes` are the delegated permissions.
+
+    `amr` is how the user signed in, in tokens of version 1.0 (Entra, access token claims).
+    """
 
     audience: str
     object_id: str
@@ -27,6 +30,7 @@ class Claims:
     principal: str
     scopes: frozenset[str] = frozenset()
     expires: float = 0.0
+    amr: tuple[str, ...] = ()
 
 
 class Tokens:
@@ -56,6 +60,7 @@ class Tokens:
                 "upn": claims.principal,
                 "unique_name": claims.principal,
                 "scp": " ".join(sorted(claims.scopes)),
+                "amr": list(claims.amr),
             }
         token = jwt(payload)
         with self._lock:
