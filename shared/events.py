@@ -49,18 +49,15 @@ class JsonEvents:
 
 
 def quieten_libraries() -> None:
-    """Hold the loggers of the SDKs at levels that cannot print a header block, a body or a user's name.
+    """Silence the loggers of the SDKs, which have printed tokens.
 
-    urllib3 warns with the raw headers of a malformed answer, which may hold a token; at DEBUG several libraries print
-    requests. They are held here, not by the host's configuration, so that nobody can turn them on by accident.
+    azure.identity warns of an answer that is no JSON, and quotes it; MSAL calls that an error, and quotes it; urllib3
+    quotes the headers of a malformed answer; at DEBUG several print whole requests. What they could tell is in the
+    error that each of them raises as well. They are held here, not by the host's configuration, so that nobody can
+    turn them on by accident.
     """
-    for name, level in (
-        ("azure", logging.WARNING),
-        ("msal", logging.WARNING),
-        ("urllib3", logging.ERROR),
-        ("urllib3.connection", logging.CRITICAL),
-    ):
-        logging.getLogger(name).setLevel(level)
+    for name in ("azure", "msal", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _plain(value: object) -> str | float:
