@@ -23,10 +23,12 @@ class ServerClock:
         """Take over the time of an answer. A header that is no date is ignored: proxies have been seen to mangle it."""
         try:
             date = parsedate_to_datetime(date_header or "")
-        except ValueError:
+            # One without a zone would be taken for the machine's own.
+            utc = date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             return
         with self._lock:
-            self._date = date.astimezone(UTC)
+            self._date = utc
             self._seen = time.monotonic()
 
     def now(self) -> datetime:
