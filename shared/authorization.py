@@ -57,5 +57,5 @@ def _roles(header: str) -> frozenset[str] | None:
         claims = principal["claims"]
         named = {str(principal.get("role_typ", "")), *_ROLE_CLAIMS} - {""}
         return frozenset(str(claim["val"]) for claim in claims if claim["typ"] in named)
-    except (binascii.Error, ValueError, KeyError, TypeError, AttributeError):
+    except (binascii.Error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
