@@ -129,7 +129,7 @@ def get_status(app: wiring.App, request: Request) -> Response:
     """`GET /status`."""
     _refuse(_unknown(request.query, set()))
     observation, items = app.reconciler.assess()
-    status, body = views.status_view(app.manifest, observation, items)
+    status, body = views.status_view(app.manifest, observation, items, app.tokens.health())
     return Response(status, body)
 
 

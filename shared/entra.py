@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,7 @@ class Entra:
 
     def by_password(self, account: Account, password: Secret) -> Grant:
         """The password grant. Entra counts wrong ones, so it is tried once."""
-        with _translated(account):
+        with self.translated(account):
             app = self.application(account)
             answer = app.acquire_token_by_username_password(account.username, password.reveal(), scopes=[DEVOPS_SCOPE])
         return self.granted(account, app, answer)
@@ -71,7 +71,7 @@ class Entra:
     def by_cache(self, account: Account, text: Secret) -> tuple[Grant, Secret]:
         """Redeem a stored sign-in. Returns the grant and what to store from now on."""
         cache = token_cache.opened(text, account.name)
-        with _translated(account):
+        with self.translated(account):
             app = self.application(account, cache)
             known = app.get_accounts(account.username)
             if not known:
@@ -124,6 +124,10 @@ class Entra:
             remedy = f"Correct accounts.{account.name}.tenant; guests cannot be used."
             raise SignInRefused(message, reason="sign-in.wrong-tenant", remedy=remedy, retry=Retry.HUMAN)
         return Grant(token, float(answer.get("expires_in", 0)))
+
+    def translated(self, account: Account) -> AbstractContextManager[None]:
+        """A `with` block whose foreign errors leave it as ours."""
+        return _translated(account)
 
     def _assertion(self) -> str:
         return self._identity.get_token(ASSERTION_SCOPES[self._authority_host]).token

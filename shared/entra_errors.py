@@ -108,6 +108,14 @@ REFUSALS: Mapping[int, Refusal] = {
     ),
 }
 
+# Answers of the interactive flows that come as a word alone (RFC 6749 section 4.1.2.1, RFC 8628 section 3.5).
+_WORDS = {
+    "access_denied": Refusal("sign-in.cancelled", "it was cancelled", "Start again when you are ready."),
+    "abort": Refusal("sign-in.cancelled", "it was cancelled", "Start again when you are ready."),
+    "authorization_declined": Refusal("sign-in.cancelled", "it was declined", "Start again when you are ready."),
+    "expired_token": Refusal("sign-in.code-expired", "the device code has expired", "Start again, and be quicker."),
+    "authorization_pending": Refusal("sign-in.code-expired", "nobody entered the device code", "Start again."),
+}
 _TRANSIENT = frozenset({"temporarily_unavailable", "server_error"})
 
 
@@ -123,7 +131,7 @@ def entra_error(account: Account, answer: Mapping[str, Any]) -> PatrolError:
         return Throttled(f"{where}: Entra throttles.", reason="sign-in.throttled", retry_after=60)
     code = next((code for code in codes if code in REFUSALS), codes[0] if codes else None)
     number = f"AADSTS{code}" if code is not None else word or "no reason given"
-    known = REFUSALS.get(code or 0)
+    known = REFUSALS.get(code or 0) or _WORDS.get(word)
     if known is None:
         remedy = "Look the number up in Entra's sign-in log."
         return SignInRefused(f"{where} ({number}).", reason="sign-in.refused", remedy=remedy, retry=Retry.HUMAN)

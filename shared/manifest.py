@@ -93,13 +93,6 @@ class AccountSection(_Section):
         ClientCredential.SECRET, description="How the app registration proves itself."
     )
 
-    @field_validator("sign_in")
-    @classmethod
-    def _available(cls, sign_in: SignIn) -> SignIn:
-        if sign_in is SignIn.REFRESH_TOKEN:
-            raise ValueError("refresh_token is not available in this version yet")
-        return sign_in
-
     @field_validator("tenant")
     @classmethod
     def _one_tenant(cls, tenant: str) -> str:

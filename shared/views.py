@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.model import Manifest, Observation, Plan, Revoke, Skip, State
+from shared.model import Account, Manifest, Observation, Plan, Revoke, SignInHealth, Skip, State
 from shared.planner import ALARMING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from shared.errors import PatrolError
@@ -60,23 +61,41 @@ def plan_text(plan: Plan) -> str:
     return "\n".join(lines) or "nothing to do"
 
 
-def status_view(manifest: Manifest, observation: Observation, items: tuple[Assessment, ...]) -> tuple[int, Json]:
+def status_view(
+    manifest: Manifest,
+    observation: Observation,
+    items: tuple[Assessment, ...],
+    health: Mapping[str, SignInHealth],
+) -> tuple[int, Json]:
     """`GET /status`: HTTP status and body. 503 when a consumer is, or soon will be, without a working PAT."""
     worst = next((state for state in _WORST_FIRST if any(item.state is state for item in items)), State.OK)
-    accounts = []
-    for name in sorted(manifest.accounts):
-        failures = [error for source, error in sorted(observation.unreadable.items()) if source.account == name]
-        accounts.append(
-            {"name": name, "state": "failing" if failures else "ok", **(_error(failures[0]) if failures else {})}
-        )
-    failing = worst in ALARMING or bool(observation.unreadable)
+    failures = {source.account: error for source, error in sorted(observation.unreadable.items(), reverse=True)}
+    accounts = [
+        _account(account, failures.get(name), health.get(name, SignInHealth()), observation.at)
+        for name, account in sorted(manifest.accounts.items())
+    ]
     body = {
         "status": worst,
         "at": moment(observation.at),
         "pats": [_standing(item) for item in items],
         "accounts": accounts,
     }
-    return 503 if failing else 200, body
+    return 503 if worst in ALARMING or failures else 200, body
+
+
+def _account(account: Account, failure: PatrolError | None, health: SignInHealth, now: datetime) -> Json:
+    """How an account's sign-in stands. `retry` tells what trying again does: `human`, `lockout` or `later`."""
+    error = failure or health.error
+    age = (now - health.last_success).total_seconds() if health.last_success else None
+    return {
+        "name": account.name,
+        "state": "failing" if error else "ok",
+        "signIn": account.sign_in,
+        "lastSuccess": moment(health.last_success),
+        "ageSeconds": max(0, round(age)) if age is not None else None,
+        "diesAt": moment(health.dies_at),
+        **({**_error(error), "retry": health.retry} if error else {}),
+    }
 
 
 def inventory_view(inventory: Inventory) -> Json:

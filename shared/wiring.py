@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared import inventory, manifest
 from shared.auth import SignInService, managed_identity
-from shared.clients.devops import DevOpsClient
+from shared.clients.devops import DevOpsClient, TokenSource
 from shared.clients.keyvault import CredentialVault, PatVault
 from shared.clock import ServerClock
 from shared.entra import Entra
@@ -66,7 +66,7 @@ class App:
         quieten_libraries()
         self.settings = Settings.from_environ(environ)
         self.manifest = manifest.load(root / self.settings.manifest)
-        self._clock = ServerClock()
+        self.clock = ServerClock()
         self._events = JsonEvents(fleet=self.manifest.fleet)
         identity = managed_identity(self.settings.client_id, environ)
         storage = (
@@ -74,18 +74,20 @@ class App:
             if self.settings.storage
             else None
         )
-        credentials = CredentialVault(self.settings.credential_vault_url, identity, self._clock)
+        self.credentials = credentials = CredentialVault(self.settings.credential_vault_url, identity, self.clock)
         self.entra = Entra(
             self.settings.authority_host,
             lambda account: credentials.read(f"{account.name}-client-secret").value,
             identity,
         )
         notes = SignInNotes(NotesBlob(storage, f"{self.manifest.fleet}.sign-ins") if storage else None, self._events)
-        tokens = SignInService(self.manifest.accounts, self.entra, credentials, notes, self._clock, self._events)
-        self._pats = DevOpsClient(tokens, self._clock)
-        self._vault = PatVault(self.settings.pat_vault_url, identity, self._clock)
-        self._leases = LeaseKeeper(storage, self.manifest.fleet)
-        self.reconciler = Reconciler(self.manifest, self._pats, self._vault, self._events, self._clock)
+        self.tokens = tokens = SignInService(
+            self.manifest.accounts, self.entra, credentials, notes, self.clock, self._events
+        )
+        self.pats = DevOpsClient(tokens, self.clock)
+        self.vault = PatVault(self.settings.pat_vault_url, identity, self.clock)
+        self.leases = LeaseKeeper(storage, self.manifest.fleet)
+        self.reconciler = Reconciler(self.manifest, self.pats, self.vault, self._events, self.clock)
 
     def run(self) -> None:
         """One scheduled run.
@@ -96,7 +98,7 @@ class App:
         """
         self._events.emit(Event.RUN_STARTED)
         try:
-            with self._leases.hold(self._events) as lease:
+            with self.leases.hold(self._events) as lease:
                 report = self.reconciler.run(deadline=RunDeadline.after(RUN_DEADLINE), lease=lease)
         except Conflict as error:
             self._events.emit(Event.RUN_SKIPPED, error=error.reason)
@@ -104,7 +106,7 @@ class App:
         self._finish(report)
 
     def _finish(self, report: Report) -> None:
-        skew = self._clock.skew().total_seconds()
+        skew = self.clock.skew().total_seconds()
         if abs(skew) > LARGEST_SKEW_SECONDS:
             self._events.emit(Event.CLOCK_SKEWED, seconds=round(skew))
         counts = {kind.value: len(report.of(kind)) for kind in OutcomeKind}
@@ -117,7 +119,7 @@ class App:
 
     def rotate(self, name: str, revoke_old: RevokeOld) -> Rotation:
         """Rotate one PAT now, under the lease."""
-        with self._leases.hold(self._events) as lease:
+        with self.leases.hold(self._events) as lease:
             rotation = self.reconciler.rotate(name, revoke_old, deadline=RunDeadline.after(RUN_DEADLINE), lease=lease)
         self._events.emit(Event.ROTATED_BY_REQUEST, pat=name, revokeOld=revoke_old, revoked=list(rotation.revoked))
         return rotation
@@ -128,9 +130,13 @@ class App:
         fields = {"organization": organization, "authorizationId": authorization_id, "force": force}
         self._events.emit(Event.REVOKED_BY_REQUEST, **fields)
 
+    def pats_as(self, tokens: TokenSource) -> DevOpsClient:
+        """The PAT API with tokens from elsewhere, such as a sign-in that has just been made by hand."""
+        return DevOpsClient(tokens, self.clock)
+
     def inventory(self, query: inventory.Query) -> inventory.Inventory:
         """The PATs that a query asks for."""
-        return inventory.take(self.manifest, self._pats, self._vault, self._clock, query)
+        return inventory.take(self.manifest, self.pats, self.vault, self.clock, query)
 
 
 _lock = threading.Lock()

@@ -26,7 +26,7 @@ from shared.errors import PatrolError, Refused, Throttled, Unavailable
 from shared.model import Secret, StoredSecret, VaultRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from azure.core.credentials import TokenCredential
@@ -138,6 +138,12 @@ class PatVault:
         with _translated("update", secret):
             self._client.update_secret_properties(secret, version, enabled=False)
 
+    def permissions(self) -> frozenset[str]:
+        """Which of `list`, `set`, `update` and `get` the app has here, found out by calls that change nothing."""
+        return frozenset(
+            {"list"} if _is_permitted(lambda: next(iter(self._client.list_properties_of_secrets()), None)) else ()
+        ) | _write_permissions(self._client)
+
     def _observe(self, response: PipelineResponse[Any, Any]) -> None:
         self._clock.observe(response.http_response.headers.get("Date"))
 
@@ -173,8 +179,44 @@ class CredentialVault:
         with _translated("write", name):
             self._client.set_secret(name, value.reveal(), tags=dict(tags), raw_response_hook=self._observe)
 
+    def permissions(self) -> frozenset[str]:
+        """Which of `set`, `update` and `get` the app has here, found out by calls that change nothing."""
+        return _write_permissions(self._client)
+
     def _observe(self, response: PipelineResponse[Any, Any]) -> None:
         self._clock.observe(response.http_response.headers.get("Date"))
+
+
+# A name that no secret of anybody's has, and a version that no secret has. Key Vault checks permissions before it
+# looks at either, or at a request's content: UNCONFIRMED beyond what its error codes suggest.
+_PROBE = "patrol-permission-probe"
+_NO_VERSION = "0" * 32
+_TOO_MANY_TAGS = {f"probe-{number}": "" for number in range(16)}  # the service takes 15
+
+
+def _write_permissions(client: SecretClient) -> frozenset[str]:
+    probes: dict[str, Callable[[], object]] = {
+        "set": lambda: client.set_secret(_PROBE, "probe", tags=_TOO_MANY_TAGS),
+        "update": lambda: client.update_secret_properties(_PROBE, _NO_VERSION, tags={}),
+        "get": lambda: client.get_secret(_PROBE, _NO_VERSION),
+    }
+    return frozenset(name for name, probe in probes.items() if _is_permitted(probe))
+
+
+def _is_permitted(probe: Callable[[], object]) -> bool:
+    """True unless the vault forbids the call. Its other complaints are the point of the probe.
+
+    Raises:
+        PatrolError: the vault did not answer, or did not accept the app's identity at all.
+    """
+    try:
+        with _translated("probe", "permissions"):
+            probe()
+    except Refused as error:
+        if error.reason in {"vault.not-authenticated", "vault.firewall"}:
+            raise
+        return error.reason != "vault.forbidden"
+    return True
 
 
 def _record(properties: SecretProperties) -> VaultRecord:

@@ -19,8 +19,8 @@ from local.package import REPOSITORY, copy_app
 from local.process import HostProcess, Invocation
 from local.world import CREDENTIAL_VAULT, PAT_VAULT, app_settings, settle
 from shared import manifest
-from shared.storage import CONTAINER
 from shared.model import Manifest
+from shared.storage import CONTAINER
 from tests.app.invariants import Invariants
 
 KEYS = {"default": secrets.token_urlsafe(16), "_master": secrets.token_urlsafe(16)}

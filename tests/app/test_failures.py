@@ -70,16 +70,16 @@ def test_a_wrong_password_fails_the_run_after_every_other_account_was_served(
     deploy: Callable[..., Deployment],
 ) -> None:
     app = deploy()
-    app.cloud.vaults["contoso-credentials"].put("release-bot-password", "wrong")
+    app.cloud.vaults["contoso-credentials"].put("build-bot-password", "wrong")
 
     result = app.run()
 
     assert result.status == "Failed"
-    assert app.vault.names() == ["build-agents", "sonarqube-pat"]
+    assert app.vault.names() == ["release-feed"]
     (event,) = events(app, "source.unreadable")
-    assert (event["account"], event["error"]) == ("release-bot", "sign-in.password")
-    assert "release-bot-password" in event["remedy"]
-    assert len(app.cloud.journal.calls(operation="token.password")) == 2  # once for each account, and no second try
+    assert (event["account"], event["error"]) == ("build-bot", "sign-in.password")
+    assert "build-bot-password" in event["remedy"]
+    assert len(app.cloud.journal.calls(operation="token.password")) == 1
 
 
 @pytest.mark.parametrize(
