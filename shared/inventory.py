@@ -95,13 +95,14 @@ def take(manifest: Manifest, pats: PatService, vault: SecretVault, clock: Clock,
         records_future = pool.submit(_records, vault)
         listings = list(pool.map(lambda item: _listing(pats, *item), wanted))
         records = records_future.result()
-    errors = {
-        SourceError(source, result)
+    # Several lists of a source that fail for one reason are one thing to look at.
+    errors: dict[tuple[Source | None, str], SourceError] = {
+        (source, result.reason): SourceError(source, result)
         for (source, _), result in zip(wanted, listings, strict=True)
         if isinstance(result, PatrolError)
     }
     if isinstance(records, PatrolError):
-        errors.add(SourceError(None, records))
+        errors[None, records.reason] = SourceError(None, records)
     readable = [
         (*key, found) for key, found in zip(wanted, listings, strict=True) if not isinstance(found, PatrolError)
     ]
@@ -113,7 +114,7 @@ def take(manifest: Manifest, pats: PatService, vault: SecretVault, clock: Clock,
     chosen = [item for item in items if query.managed is None or query.managed == (item.managed is not None)]
     return Inventory(
         items=tuple(sorted(chosen, key=lambda item: (item.source, item.pat.display_name, item.pat.authorization_id))),
-        errors=tuple(sorted(errors, key=lambda item: item.source or Source("", ""))),
+        errors=tuple(sorted(errors.values(), key=lambda item: item.source or Source("", ""))),
     )
 
 
