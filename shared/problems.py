@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -38,7 +39,7 @@ def problem(error: PatrolError) -> tuple[int, dict[str, Any], dict[str, str]]:
         body["faults"] = list(error.faults)
     headers = {}
     if error.retry_after is not None:
-        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     return int(status), body, headers
 
 
