@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from shared.http import TIMEOUT, USER_AGENT, PlainSession
+from tests.clients.world import Answer, Stub
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+URL = "https://service.example/path"
+
+
+def a_session(*answers: Answer) -> tuple[PlainSession, Stub]:
+    stub = Stub(*(answers or (Answer({}),)))
+    session = PlainSession()
+    session.mount("https://", stub)
+    return session, stub
+
+
+@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "head", "options"])
+def test_every_method_has_timeouts_and_says_who_we_are(method: str) -> None:
+    session, stub = a_session()
+
+    getattr(session, method)(URL)
+
+    assert stub.timeouts == [TIMEOUT] == [(5, 20)]
+    assert stub.requests[0].headers["User-Agent"] == USER_AGENT
+
+
+def test_a_callers_own_timeout_counts() -> None:
+    session, stub = a_session()
+
+    session.get(URL, timeout=1)
+
+    assert stub.timeouts == [1]
+
+
+@pytest.mark.parametrize("options", [{}, {"allow_redirects": True}])
+@pytest.mark.parametrize("method", ["get", "post", "head"])
+def test_no_redirect_is_followed_even_where_it_is_asked_for(method: str, options: dict[str, Any]) -> None:
+    session, stub = a_session(Answer(b"", 302, {"Location": "https://elsewhere.example/"}))
+
+    response = getattr(session, method)(URL, **options)
+
+    assert (response.status_code, len(stub.requests)) == (302, 1)
+
+
+def test_no_cookie_is_kept() -> None:
+    session, stub = a_session(Answer({}, headers={"Set-Cookie": "session=abc; Path=/; Secure"}))
+
+    session.get(URL)
+    session.get(URL)
+
+    assert (len(session.cookies), "Cookie" in stub.requests[1].headers) == (0, False)
+
+
+@pytest.mark.parametrize("session_type", [requests.Session, PlainSession])
+def test_a_netrc_file_does_not_sign_us_in(
+    session_type: type[requests.Session], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine service.example login intruder password wrong\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    stub = Stub(Answer({}))
+    session = session_type()
+    session.mount("https://", stub)
+
+    session.get(URL)
+    session.get(URL, headers={"Authorization": "Bearer mine"})
+
+    sent = [request.headers.get("Authorization", "") for request in stub.requests]
+    # The plain session of requests shows that the file is found.
+    assert [text.partition(" ")[0] for text in sent] == (
+        ["", "Bearer"] if session_type is PlainSession else ["Basic", "Basic"]
+    )
+
+
+def test_a_requests_own_authentication_is_used() -> None:
+    session, stub = a_session()
+
+    session.get(URL, auth=("", "value"))
+
+    assert stub.requests[0].headers["Authorization"] == "Basic OnZhbHVl"
+
+
+def test_proxies_and_bundles_of_the_environment_are_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/certificates.pem")
+
+    settings = PlainSession().merge_environment_settings(URL, {}, None, None, None)
+
+    assert settings["proxies"]["https"] == "http://proxy.example:3128"
+    assert settings["verify"] == "/certificates.pem"
+
+
+def test_certificates_are_checked() -> None:
+    session, _ = a_session()
+
+    assert session.verify is True
