@@ -89,10 +89,11 @@ class World:
         self.root = root
         self.environ = {**os.environ, **app_settings(None), **settings}
         self.app = App(self.environ, root)
-        self.devops: Any = self.app._pats
-        self.tokens: Any = self.devops._tokens
-        self.vault: Any = self.app._vault
-        self.clock: Any = self.app._clock
+        self.devops = self.app.pats
+        self.tokens = self.app.tokens
+        self.credentials = self.app.credentials
+        self.vault = self.app.vault
+        self.clock = self.app.clock
 
     def calls(self, operation: str) -> list[Call]:
         return self.cloud.journal.calls(operation=operation)
