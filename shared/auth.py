@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from shared.model import StoredSecret
     from shared.ports import Clock, Events
     from shared.sign_in_notes import SignInNotes
+
+# The SDK's defaults are five minutes a time-out, for many tries: too long for a token that may be asked for between a
+# create and its store (R2).
+_PATIENCE: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 20, "retry_total": 2}
 
 # A token is used only while it outlives a whole run, so that none expires between a create and its store.
 _LEAST_LIFE_SECONDS = 15 * 60
@@ -186,5 +190,5 @@ def managed_identity(client_id: str | None, environ: Mapping[str, str]) -> Token
     of a chain, keeps a misconfigured identity from being replaced by something unexpected.
     """
     if "IDENTITY_ENDPOINT" in environ:
-        return ManagedIdentityCredential(client_id=client_id)
+        return ManagedIdentityCredential(client_id=client_id, **_PATIENCE)
     return DefaultAzureCredential(managed_identity_client_id=client_id, exclude_environment_credential=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msal
 import requests
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from shared import token_cache
 from shared.entra_errors import Retry, SignInRefused, entra_error
@@ -155,6 +155,9 @@ def _translated(account: Account) -> Iterator[None]:
         message = f"{where}: the app's managed identity got no assertion."
         remedy = "Check the user-assigned identity and the federated credential of the app registration."
         raise Refused(message, reason="sign-in.assertion", remedy=remedy) from None
+    except AzureError:
+        message = f"{where}: the app's managed identity gave no answer that can be read."
+        raise Unavailable(message, reason="sign-in.assertion", answered=False) from None
     except requests.RequestException as error:
         status = error.response.status_code if error.response is not None else None
         raise _no_verdict(where, status) from None

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from azure.core.exceptions import AzureError
 
-from local.cloud import Fault
+from local.cloud import Cloud, Fault
 from local.package import REPOSITORY
+from shared.auth import managed_identity
 from tests.app.conftest import Deployment
 
 MANIFEST = (REPOSITORY / "pats.yaml").read_text(encoding="utf-8")
@@ -104,7 +106,8 @@ def test_an_entra_that_cannot_answer_now_is_told_as_that(
 
     assert app.run().status == "Failed"
 
-    assert {event["error"] for event in events(app, "sign-in.failed")} <= {"sign-in.unavailable", "sign-in.throttled"}
+    told = {event["error"] for event in events(app, "sign-in.failed") + events(app, "source.unreadable")}
+    assert told <= {"sign-in.unavailable", "sign-in.throttled"}
 
 
 def test_mfa_on_a_password_account_is_told_with_its_remedy(deploy: Callable[..., Deployment]) -> None:
@@ -201,3 +204,14 @@ def test_without_storage_the_run_goes_on_without_a_lease(deploy: Callable[..., D
     app = deploy(settings={"AzureWebJobsStorage": None})
     assert app.run().status == "Succeeded"
     assert len(app.vault.names()) == 3
+
+
+def test_an_identity_endpoint_that_is_out_of_order_is_asked_three_times_and_no_more(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in cloud.env.items():
+        monkeypatch.setenv(name, value)
+    cloud.faults.script(Fault("identity.token", kind="reset", times=None))
+    with pytest.raises(AzureError):
+        managed_identity(None, cloud.env).get_token("https://vault.azure.net/.default")
+    assert len(cloud.journal.calls(operation="identity.token")) == 3
