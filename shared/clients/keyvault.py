@@ -73,6 +73,13 @@ class BoundedRetryPolicy(RetryPolicy[Any, Any]):
         wait = self.get_retry_after(response)
         return (wait is None or wait <= LONGEST_WAIT) and bool(super().is_retry(settings, response))
 
+    def get_retry_after(self, response: PipelineResponse[Any, Any]) -> float | None:
+        """As the SDK's, which fails on a header that is neither a number nor a date."""
+        try:
+            return super().get_retry_after(response)
+        except (ValueError, TypeError, OverflowError):
+            return None
+
 
 def _secret_client(url: str, credential: TokenCredential) -> SecretClient:
     return SecretClient(
@@ -98,19 +105,19 @@ class PatVault:
     def list_records(self) -> Mapping[str, VaultRecord]:
         """The newest version of every secret, disabled ones included, by lower-case name."""
         with _translated("list", "the secrets"):
-            items = self._client.list_properties_of_secrets(raw_response_hook=self._observe)
+            items = self._client.list_properties_of_secrets(raw_response_hook=self._page)
             return {record.secret.lower(): record for record in map(_record, items)}
 
     def list_deleted(self) -> frozenset[str]:
         """Lower-case names of soft-deleted secrets."""
         with _translated("list", "the deleted secrets"):
-            items = self._client.list_deleted_secrets(raw_response_hook=self._observe)
+            items = self._client.list_deleted_secrets(raw_response_hook=self._page)
             return frozenset((item.name or "").lower() for item in items)
 
     def versions(self, secret: str) -> tuple[VaultRecord, ...]:
         """All versions, oldest first. The service lists them in no useful order, and knows times by the second."""
         with _translated("list the versions of", secret):
-            items = self._client.list_properties_of_secret_versions(secret, raw_response_hook=self._observe)
+            items = self._client.list_properties_of_secret_versions(secret, raw_response_hook=self._page)
             return tuple(sorted(map(_record, items), key=lambda record: record.created))
 
     def store(self, secret: str, value: Secret, *, expires_on: datetime, tags: Mapping[str, str]) -> str:
@@ -124,7 +131,9 @@ class PatVault:
                 content_type=CONTENT_TYPE,
                 raw_response_hook=self._observe,
             )
-            return str(stored.properties.version)
+            if not stored.properties.version:
+                raise DecodeError("a version without its id")
+            return stored.properties.version
 
     def replace_tags(self, secret: str, version: str, tags: Mapping[str, str]) -> None:
         """Replace the tags of exactly this version."""
@@ -143,6 +152,15 @@ class PatVault:
         return frozenset(
             {"list"} if _is_permitted(lambda: next(iter(self._client.list_properties_of_secrets()), None)) else ()
         ) | _write_permissions(self._client)
+
+    def _page(self, response: PipelineResponse[Any, Any]) -> None:
+        """Look at a page before the SDK does: to it, an answer without items is an empty vault."""
+        self._observe(response)
+        answer = response.http_response
+        if answer.status_code == HTTPStatus.OK:
+            content = answer.json()
+            if not isinstance(content, dict) or not isinstance(content.get("value"), list):
+                raise DecodeError("a page without its items")
 
     def _observe(self, response: PipelineResponse[Any, Any]) -> None:
         self._clock.observe(response.http_response.headers.get("Date"))
@@ -240,16 +258,19 @@ def _named(version: str) -> None:
 
 @contextmanager
 def _translated(verb: str, what: str) -> Iterator[None]:
-    """Turn the SDK's errors into ours. Their texts quote requests and answers, so none is kept."""
+    """Turn the SDK's errors into ours. Their texts quote requests and answers, so none is kept.
+
+    On an answer that is no JSON, or JSON of another shape, the SDK stumbles with Python's own errors.
+    """
     try:
         yield
     except PatrolError:
         raise
-    except AzureError as error:
+    except (AzureError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise _as_patrol_error(error, verb, what) from None
 
 
-def _as_patrol_error(error: AzureError, verb: str, what: str) -> PatrolError:
+def _as_patrol_error(error: Exception, verb: str, what: str) -> PatrolError:
     doing = f"Key Vault: cannot {verb} {what}"
     if isinstance(error, ServiceRequestError | ServiceResponseError):
         return Unavailable(f"{doing}: no answer ({type(error).__name__}).", reason="vault.no-answer", answered=False)
@@ -297,4 +318,4 @@ def _inner_code(error: HttpResponseError) -> str:
 def _retry_after(error: HttpResponseError) -> float | None:
     headers: Mapping[str, str] = getattr(error.response, "headers", {})
     header = headers.get("Retry-After", "")
-    return float(header) if header.isdigit() else None
+    return float(header) if header.isascii() and header.isdigit() else None

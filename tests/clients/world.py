@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import urllib3
+from azure.keyvault.secrets._shared import http_challenge_cache
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from local.world import app_settings
@@ -44,6 +45,7 @@ CREDENTIAL_VAULT_URL = "https://contoso-credentials.vault.azure.net"
 def lead_to(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fresh cloud with one user in two organisations, and an environment that leads there alone."""
     cloud.reset()
+    http_challenge_cache.clear()  # the SDK's, for the whole process: without this a test would depend on the last one
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name.startswith("AZURE_"):
             monkeypatch.delenv(name)
