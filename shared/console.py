@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,12 @@ def deployment_settings(environ: Mapping[str, str], root: Path) -> dict[str, str
         values = {}
     found = {str(name): str(value) for name, value in values.items()} if isinstance(values, dict) else {}
     return {**_DEFAULTS, **found, **environ}
+
+
+def keep_events_off_the_terminal() -> None:
+    """Events are for the host's log; a person reads what the command itself says."""
+    logging.getLogger("patrol").addHandler(logging.NullHandler())
+    logging.getLogger("patrol").propagate = False
 
 
 def say(text: str = "") -> None:

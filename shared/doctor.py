@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared import wiring
-from shared.console import deployment_settings, say
+from shared.console import deployment_settings, keep_events_off_the_terminal, say
 from shared.errors import Conflict, Invalid, PatrolError, unexpected
 from shared.model import Event, PatStatus, Reason, Source
 
@@ -182,6 +182,7 @@ def _clock(app: wiring.App) -> Iterator[Finding]:
 
 def main() -> int:
     """Run the command. Returns the exit status."""
+    keep_events_off_the_terminal()
     findings = examine(deployment_settings(os.environ, ROOT), ROOT)
     width = max(len(finding.check) for finding in findings)
     for finding in findings:

@@ -18,7 +18,7 @@ import msal
 from msal.oauth2cli.authcode import AuthCodeReceiver
 
 from shared import token_cache, wiring
-from shared.console import complain, deployment_settings, say
+from shared.console import complain, deployment_settings, keep_events_off_the_terminal, say
 from shared.entra import DEVOPS_SCOPE
 from shared.entra_errors import Retry, SignInRefused
 from shared.errors import Invalid, PatrolError
@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("account", help="name of the account in the manifest")
     parser.add_argument("--device-code", action="store_true", help="show a code to enter in a browser elsewhere")
     options = parser.parse_args(arguments)
+    keep_events_off_the_terminal()
     try:
         app = wiring.App(deployment_settings(os.environ, ROOT), ROOT)
         _sign_in(app, _account(app, options.account), device_code=options.device_code)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import BlobServiceClient, LinearRetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from shared.settings import StorageSettings
 
 CONTAINER = "patrol"
-_OPTIONS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 2}
+# The SDK's own policy waits 15 s before its first retry, and longer after: a run would stand still for a minute before
+# it goes on without its lease.
+_OPTIONS: dict[str, Any] = {
+    "connection_timeout": 5,
+    "read_timeout": 10,
+    "retry_policy": LinearRetry(backoff=1, retry_total=2),
+}
 
 # What `UseDevelopmentStorage=true` stands for: the storage emulator's published account, which the Functions host
 # understands by itself and the SDK does not (Microsoft Learn, "Use the Azurite emulator").
