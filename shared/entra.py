@@ -11,6 +11,7 @@ import json
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msal
 import requests
@@ -35,6 +36,8 @@ ASSERTION_SCOPES = {
     "login.microsoftonline.us": "api://AzureADTokenExchangeUSGov/.default",
     "login.partner.microsoftonline.cn": "api://AzureADTokenExchangeChina/.default",
 }
+# How long to leave Entra alone when it throttles without saying.
+RETRY_AFTER_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Entra:
         """MSAL's application for an account, of the kind that its `client_credential` says."""
         options: dict[str, Any] = {
             "authority": f"https://{self._authority_host}/{account.tenant}",
-            "http_client": PlainSession(),
+            "http_client": _EntraSession(account, self._authority_host),
             "token_cache": cache,
         }
         match account.client_credential:
@@ -143,10 +146,44 @@ def _claims(token: Secret) -> dict[str, Any]:
     return claims if isinstance(claims, dict) else {}
 
 
+class _EntraSession(PlainSession):
+    """What MSAL speaks through. It tells of a rate limit, a server error or a page that is not JSON in half a dozen
+    ways, of which one is that the tenant does not exist, and another a log line with the answer. Here each is an error
+    of ours, before MSAL sees it.
+    """
+
+    def __init__(self, account: Account, authority_host: str) -> None:
+        super().__init__()
+        self._where = _failed(account)
+        self._authority_host = authority_host
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        """As a plain session's, with an answer of Entra's that is a verdict, or an error."""
+        response = super().request(method, url, *args, **kwargs)
+        if response.status_code == requests.codes.too_many:
+            wait = response.headers.get("Retry-After", "")
+            seconds = float(wait) if wait.isascii() and wait.isdigit() else RETRY_AFTER_SECONDS
+            raise Throttled(f"{self._where}: Entra throttles.", reason="sign-in.throttled", retry_after=seconds)
+        if response.status_code >= requests.codes.server_error:
+            raise _no_verdict(self._where, answered=True)
+        if urlsplit(response.url).hostname == self._authority_host and not _is_json(response.content):
+            message = f"{self._where}: Entra, or something on the way there, gave an answer that cannot be read."
+            raise Unavailable(message, reason="sign-in.unreadable", answered=True)
+        return response
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 @contextmanager
 def _translated(account: Account) -> Iterator[None]:
     """Turn what MSAL and its helpers raise into our errors. Their texts quote answers, so none is kept."""
-    where = f"Sign-in of account {account.name} failed"
+    where = _failed(account)
     try:
         yield
     except PatrolError:
@@ -159,20 +196,22 @@ def _translated(account: Account) -> Iterator[None]:
         message = f"{where}: the app's managed identity gave no answer that can be read."
         raise Unavailable(message, reason="sign-in.assertion", answered=False) from None
     except requests.RequestException as error:
-        status = error.response.status_code if error.response is not None else None
-        raise _no_verdict(where, status) from None
-    except msal.exceptions.MsalServiceError as error:
-        # Raised for a 429 or 5xx of the token endpoint; its text is the answer's body.
-        raise _no_verdict(where, getattr(error, "status_code", 0)) from None
+        raise _no_verdict(where, answered=error.response is not None) from None
     except ValueError:
-        # An unknown tenant, or an answer that is not JSON.
-        message = f"{where}: Entra has no such tenant, or its answer cannot be read."
+        message = f"{where}: Entra has no such tenant."
         remedy = f"Check accounts.{account.name}.tenant and AZURE_AUTHORITY_HOST."
         raise Refused(message, reason="sign-in.unknown-tenant", remedy=remedy) from None
+    except Exception as error:  # noqa: BLE001 - for a federated user MSAL raises what its XML parser does, and more
+        kind = type(error).__name__
+        message = f"{where}: MSAL cannot use the answer of Entra or of the user's own identity provider ({kind})."
+        remedy = f"Use sign_in: refresh_token, or a cloud-only user, for account {account.name}."
+        raise Refused(message, reason="sign-in.unusable", remedy=remedy) from None
 
 
-def _no_verdict(where: str, status: int | None) -> PatrolError:
-    if status == requests.codes.too_many:
-        return Throttled(f"{where}: Entra throttles.", reason="sign-in.throttled", retry_after=60)
-    message = f"{where}: Entra gave no answer." if status is None else f"{where}: Entra has trouble."
-    return Unavailable(message, reason="sign-in.unavailable", answered=status is not None)
+def _failed(account: Account) -> str:
+    return f"Sign-in of account {account.name} failed"
+
+
+def _no_verdict(where: str, *, answered: bool) -> PatrolError:
+    message = f"{where}: Entra has trouble." if answered else f"{where}: Entra gave no answer."
+    return Unavailable(message, reason="sign-in.unavailable", answered=answered)
