@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient
 
 from local.azurite import Azurite
@@ -65,7 +66,8 @@ class Deployment:
 
     def restart(self) -> None:
         """Start a killed process again, once the lease that it held has run out."""
-        BlobLeaseClient(self.lease()).break_lease(0)
+        with suppress(ResourceExistsError):  # it held none
+            BlobLeaseClient(self.lease()).break_lease(0)
         self.host.start()
 
     def live(self, name: str) -> list[str]:

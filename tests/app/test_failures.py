@@ -84,6 +84,32 @@ def test_a_wrong_password_fails_the_run_after_every_other_account_was_served(
     assert len(app.cloud.journal.calls(operation="token.password")) == 1
 
 
+def test_a_wrong_password_is_sent_once_and_then_waits_for_a_new_one(deploy: Callable[..., Deployment]) -> None:
+    app = deploy()
+    credentials = app.cloud.vaults["contoso-credentials"]
+    right = credentials.value("build-bot-password")
+    credentials.put("build-bot-password", "wrong")
+
+    def sent() -> int:
+        return len(app.cloud.journal.calls(operation="token.password"))
+
+    tries = []
+    for _ in range(6):
+        app.run()
+        tries.append(sent())
+        app.pass_time(hours=1)
+    assert tries == [1, 1, 1, 1, 2, 2]
+
+    app.host.kill()
+    app.restart()
+    app.run()
+    assert sent() == 2  # the note outlives the process
+
+    credentials.put("build-bot-password", right)
+    assert app.run().status == "Succeeded"
+    assert len(app.vault.names()) == 3
+
+
 @pytest.mark.parametrize(
     ("missing", "remedy"),
     [("build-bot-password", "build-bot-password"), ("build-bot-client-secret", "build-bot-client-secret")],
