@@ -1,6 +1,6 @@
 # The commands of this project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo start test lint format schema clean
+.PHONY: help demo start test faults lint format schema clean
 
 BIN := .venv/bin
 
@@ -15,6 +15,9 @@ start: .venv/local.done ## keep the app and its simulated cloud running, to try 
 
 test: .venv/tests.done ## run all tests; PYTEST="-k name" narrows them
 	$(BIN)/python -m pytest $(PYTEST)
+
+faults: .venv/tests.done ## break every call of a rotation in every way, and show what came of it (ten minutes)
+	$(BIN)/python -m tests.faults $(FAULTS)
 
 lint: .venv/tests.done ## ruff, mypy, import directions, secret patterns
 	$(BIN)/ruff check .

@@ -1,0 +1,53 @@
+"""Proof that the promises notice each rotation rule's absence, on the whole app: process, TLS, SDKs and all.
+
+Every story is told twice: with the app as it is, where it ends well, and with a bug planted in one rule, where a
+promise must break. A bug that no longer finds its place in the code fails its test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.azurite import Azurite
+from tests.faults.bugs import BUGS, Bug, Patch, app_with
+from tests.faults.stories import a_second_run_starts_meanwhile
+from tests.faults.world import World
+
+
+@pytest.fixture(scope="module")
+def storage() -> Iterator[str]:
+    with Azurite() as azurite:
+        yield azurite.connection_string
+
+
+def ending(bug: Bug, folder: Path, storage: str | None, *, planted: bool) -> list[str]:
+    """What a bug's story tells with or without the bug."""
+    patches = (*bug.without, bug.patch) if planted else bug.without
+    with World(app_with(folder, *patches), storage) as world:
+        return bug.story(world)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: f"{bug.rule}: {bug.name}")
+def test_a_planted_bug_breaks_a_promise_that_holds_without_it(
+    bug: Bug, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    storage = request.getfixturevalue("storage") if bug.needs_storage else None
+    assert ending(bug, tmp_path / "sound", storage, planted=False) == []
+    assert ending(bug, tmp_path / "planted", storage, planted=True) != []
+
+
+def test_without_the_lease_runs_are_untidy_and_no_promise_breaks(tmp_path: Path) -> None:
+    with World(app_with(tmp_path)) as world:
+        assert a_second_run_starts_meanwhile(world) == ["2 PATs were made for one rotation"]
+
+
+def test_every_rule_that_a_run_can_break_has_a_planted_bug() -> None:
+    assert {bug.rule for bug in BUGS} == {f"R{number}" for number in range(1, 10)}
+
+
+def test_a_bug_that_finds_no_place_in_the_code_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"0 places in planner\.py"):
+        app_with(tmp_path, Patch("planner.py", "this is nowhere", ""))
