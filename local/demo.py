@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 from datetime import datetime, timedelta
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.package import REPOSITORY
 from local.stack import Stack
+from local.world import PAT_VAULT
 from shared import manifest
 
 if TYPE_CHECKING:
@@ -61,7 +64,7 @@ class Demo:
         calls = self.cloud.journal.calls(since=mark)
         issued = sum(call.operation == "pats.create" and call.applied for call in calls)
         revoked = sum(call.operation == "pats.revoke" and call.applied for call in calls)
-        stored = sum(call.operation == "secrets.set" and call.applied for call in calls)
+        stored = sum(call.operation == "secrets.set" and call.vault == PAT_VAULT and call.applied for call in calls)
         self.story.line(f"   the timer ran: {result.status}; created {issued}, stored {stored}, revoked {revoked}")
         if not result.succeeded:
             raise SystemExit(f"The run failed. Its log is in {LOG.relative_to(REPOSITORY)}.")
@@ -102,6 +105,32 @@ class Demo:
         self.story.table(("id", "display name", "organization", "valid to", "state", "findings"), rows)
         return pats
 
+    def command(self, module: str, *arguments: str) -> None:
+        """Run an operator's command, and tell what it says. A scripted browser takes the person's place."""
+        user = self.cloud.entra.find_user("release-bot@contoso.onmicrosoft.com")
+        browser = {
+            "BROWSER": f"{sys.executable} -m local.browser %s",
+            "PATROL_BROWSER_USER": user.upn,
+            "PATROL_BROWSER_PASSWORD": user.password,
+            "PATROL_BROWSER_CODE": user.mfa_code,
+            "PATROL_BROWSER_DO": "sign-in",
+        }
+        environment = {"PATH": os.environ["PATH"], **self.stack.environment, **browser}
+        self.story.line(f"   python -m {' '.join((module, *arguments))}")
+        told = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=REPOSITORY,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for line in (told.stdout + told.stderr).splitlines():
+            if "login.microsoftonline.com/" not in line:  # the address is long, and opened already
+                self.story.line(f"   | {line}")
+        if told.returncode:
+            raise SystemExit(f"{module} failed.")
+
     def move_clock(self, moment: datetime, why: str) -> None:
         """Let the simulated cloud's time jump."""
         self.cloud.clock.set(moment)
@@ -129,6 +158,11 @@ def tell(stack: Stack, story: Story) -> None:
         for spec in wanted.pats
     ]
     story.table(heads, rows)
+
+    story.chapter("One account has MFA: a person signs it in once, and Patrol keeps that sign-in alive")
+    demo.command("shared.sign_in", "release-bot")
+    story.chapter("Would a rotation succeed? The doctor looks, and touches no PAT")
+    demo.command("shared.doctor")
 
     story.chapter("The first run: nothing is there yet, so every PAT is created, tried out and stored")
     demo.run()
@@ -185,12 +219,15 @@ def count_leaks(stack: Stack, story: Story) -> str:
     Raises:
         SystemExit: one was found.
     """
+    credentials = stack.cloud.vaults["contoso-credentials"]
     values = [pat.value for pat in stack.cloud.devops.pats()]
+    values += [version.value for name in credentials.names() for version in credentials.versions(name)]
     printed = "\n".join(story.told) + stack.host.log_text()
     leaked = sum(value in printed for value in values)
     if leaked:
-        raise SystemExit(f"{leaked} token values were printed.")
-    return f"{len(values)} PATs were made; none of their values is on this terminal or in the host's log"
+        raise SystemExit(f"{leaked} secret values were printed.")
+    made = len(stack.cloud.devops.pats())
+    return f"{made} PATs were made; none of their values, and no credential, is on this terminal or in the host's log"
 
 
 def main() -> None:
@@ -200,7 +237,7 @@ def main() -> None:
     story.line("Starting the simulated cloud, Azurite and a Functions host ...")
     LOG.parent.mkdir(exist_ok=True)
     LOG.unlink(missing_ok=True)
-    with Stack(log=LOG) as stack:
+    with Stack(signed_in=False, log=LOG) as stack:
         story.line(f"   up after {time.monotonic() - started:.1f} s; the host is {stack.description}")
         if stack.storage is None:
             story.line(f"   no Azurite, so the runs go without their lease: {stack.missing_storage}")

@@ -27,6 +27,7 @@ class Stack:
         timers: let the schedule fire; otherwise runs are started by hand.
         core_tools: use `func start` where it is on the PATH, over the same files.
         port: where the host listens on 127.0.0.1; 0 for any free port.
+        signed_in: a person has signed in the accounts that need one.
         log: a file that receives what the host prints.
     """
 
@@ -37,6 +38,7 @@ class Stack:
         timers: bool = False,
         core_tools: bool = True,
         port: int = 0,
+        signed_in: bool = True,
         log: Path | None = None,
     ) -> None:
         self.cloud = Cloud(PAT_VAULT, CREDENTIAL_VAULT)
@@ -47,6 +49,7 @@ class Stack:
         self._timers = timers
         self._core_tools = core_tools and shutil.which("func") is not None
         self._port = port
+        self._signed_in = signed_in
         self._log = log
         self._exits = ExitStack()
         self.host: Host
@@ -59,7 +62,7 @@ class Stack:
     def __enter__(self) -> Self:
         with ExitStack() as exits:
             exits.enter_context(self.cloud)
-            settle(self.cloud, manifest.load(self._app_dir / "pats.yaml"))
+            settle(self.cloud, manifest.load(self._app_dir / "pats.yaml"), signed_in=self._signed_in)
             try:
                 self.storage = exits.enter_context(Azurite()).connection_string
             except (NodeMissing, InstallError) as missing:
@@ -73,8 +76,13 @@ class Stack:
     ) -> None:
         self._exits.close()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The app settings, and what leads to the simulated cloud: for the host, and for the operator's commands."""
+        return {**app_settings(self.storage), **self.cloud.env}
+
     def _new_host(self) -> Host:
-        env = {**app_settings(self.storage), **self.cloud.env}
+        env = self.environment
         if self._core_tools:
             return FuncHostProcess(self._app_dir, env, keys=self.keys, port=self._port, log=self._log)
         return HostProcess(self._app_dir, env, keys=self.keys, timers=self._timers, port=self._port, log=self._log)

@@ -76,8 +76,10 @@ def list_pats(app: wiring.App, request: Request) -> Response:
     managed = request.query.get("managed")
     if managed not in {None, "true", "false"}:
         faults.append("managed must be true or false")
-    _refuse(faults)
     organization = request.query.get("organization")
+    if organization is not None and not _ORGANIZATION.fullmatch(organization):
+        faults.append("organization is not a possible organisation name")
+    _refuse(faults)
     query = Query(
         organization=organization.lower() if organization else None,
         account=request.query.get("account"),
@@ -109,7 +111,7 @@ def rotate_pat(app: wiring.App, request: Request) -> Response:
     body = _json_object(request.body, faults)
     faults += [f"{key} is not a member that this request knows" for key in sorted(body) if key != "revokeOld"]
     wish = body.get("revokeOld", RevokeOld.AFTER_OVERLAP)
-    if wish not in set(RevokeOld):
+    if not isinstance(wish, str) or wish not in set(RevokeOld):
         faults.append("revokeOld must be afterOverlap or now")
     _refuse(faults)
     rotation = app.rotate(request.route["name"], RevokeOld(wish))

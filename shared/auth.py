@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from shared.sign_in_notes import SignInNotes
 
 # The SDK's defaults are five minutes a time-out, for many tries: too long for a token that may be asked for between a
-# create and its store (R2).
-_PATIENCE: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 20, "retry_total": 2}
+# create and its store (R2). The endpoint is on the same machine, and whoever asks for a token tries again as well: the
+# tries multiply.
+_PATIENCE: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 1}
 
 # A token is used only while it outlives a whole run, so that none expires between a create and its store.
 _LEAST_LIFE_SECONDS = 15 * 60

@@ -28,7 +28,7 @@ COMMANDS = {"make demo", "make test", "make start"}
 
 def blocks(text: str, language: str) -> list[str]:
     """The code blocks of one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
 
 
 def test_the_readme_says_first_the_promise_then_the_commands_the_picture_deployment_and_consumers() -> None:
@@ -49,6 +49,12 @@ def test_every_command_of_the_readme_is_one_that_is_run() -> None:
     assert unknown == []
     targets = re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert {command.removeprefix("make ") for command in COMMANDS} <= set(targets)
+
+
+def test_every_command_of_the_guide_is_one_that_is_run() -> None:
+    lines = [line.strip() for block in blocks(GUIDE, "sh") for line in block.splitlines() if line.strip("` ")]
+    run = {"python -m shared.sign_in release-bot", "python -m shared.doctor"}  # by the demo, and their own tests
+    assert set(lines) == run
 
 
 def test_the_readmes_manifest_parses_without_a_warning() -> None:

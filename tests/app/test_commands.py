@@ -28,13 +28,15 @@ def test_the_demo_tells_the_whole_story_and_ends_well() -> None:
         check=False,
     )
     assert (told.returncode, told.stderr) == (0, "")
-    chapters = re.findall(r"^(\d)\. ", told.stdout, re.MULTILINE)
-    assert chapters == [str(number) for number in range(1, 10)]
+    chapters = re.findall(r"^(\d+)\. ", told.stdout, re.MULTILINE)
+    assert chapters == [str(number) for number in range(1, 12)]
+    assert "| Done. Every run renews it" in told.stdout
+    assert "| A rotation would succeed." in told.stdout
     assert "created 3, stored 3, revoked 0" in told.stdout
     assert "it made 3 calls, all reading: pats.list, pats.list, secrets.list" in told.stdout
     assert "created 1, stored 1, revoked 0" in told.stdout
     assert "created 0, stored 0, revoked 1" in told.stdout
-    assert "none of their values is on this terminal or in the host's log" in told.stdout
+    assert "none of their values, and no credential, is on this terminal or in the host's log" in told.stdout
     assert "make start" in told.stdout
 
 
