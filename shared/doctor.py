@@ -1,7 +1,7 @@
 """`python -m shared.doctor`: would a rotation succeed now, and if not, what has to be done by whom?
 
-Touches no PAT, and no secret but stored sign-ins, which signing in renews. Exit status 0 only when nothing stands in the
-way of a rotation; warnings do not.
+Touches no PAT, and no secret but stored sign-ins, which signing in renews. Exit status 0 only when nothing stands in
+the way of a rotation; warnings do not.
 """
 
 from __future__ import annotations
