@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.faults.cases import Case
 
-WORLDS = 12
+WORLDS = 16
 
 
 @dataclass
