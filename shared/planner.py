@@ -413,13 +413,17 @@ def served_ids(observation: Observation) -> frozenset[str]:
 def _surplus_verdict(item: Assessment, source: Source, pat: LivePat, now: datetime, reason: Reason) -> Revoke | Skip:
     """R2, R5 and R8 for one superseded or orphaned PAT: whether its time has come."""
     ripe_at = item.record.created + item.spec.overlap if item.current and item.record else None
-    due_at = ripe_at if reason is Reason.SUPERSEDED else pat.valid_from + ORPHAN_AGE
-    if due_at is None:
-        detail = "its successor is not live, so it may still be needed"
-        return Skip(item.spec.name, reason, detail, pat.authorization_id)
-    if now <= due_at:
-        detail = "in overlap" if reason is Reason.SUPERSEDED else "a run that is still alive may be about to store it"
-        return Skip(item.spec.name, reason, detail, pat.authorization_id, due_at)
+    if reason is Reason.SUPERSEDED:
+        if ripe_at is None:
+            detail = "its successor is not live, so it may still be needed"
+            return Skip(item.spec.name, reason, detail, pat.authorization_id)
+        if now <= ripe_at:
+            return Skip(item.spec.name, reason, "in overlap", pat.authorization_id, ripe_at)
+    # However short the overlap is: one of this age may be a slower run's, which has yet to store it.
+    settled_at = pat.valid_from + ORPHAN_AGE
+    if now <= settled_at:
+        detail = "a run that is still alive may be about to store it"
+        return Skip(item.spec.name, reason, detail, pat.authorization_id, settled_at)
     successor = item.current.authorization_id if item.current else None
     return Revoke(item.spec.name, source, pat.authorization_id, item.spec.secret, reason, successor, ripe_at)
 

@@ -443,6 +443,19 @@ def test_the_overlap_counts_from_the_successors_store(shift: timedelta, expected
     assert [action.authorization_id for action in plan.revocations] == expected
 
 
+def test_a_superseded_pat_that_a_slower_run_may_yet_store_outlives_even_a_short_overlap() -> None:
+    spec = replace(SPEC, overlap=timedelta(minutes=5))
+    racing = replace(OLD, valid_from=CURRENT.valid_from - timedelta(minutes=1))
+    seen = an_observation(racing, CURRENT, records=[STORED])
+
+    young = a_plan_of(seen, spec, now=racing.valid_from + ORPHAN_AGE)
+    settled = a_plan_of(seen, spec, now=racing.valid_from + ORPHAN_AGE + SECOND)
+
+    detail = "a run that is still alive may be about to store it"
+    assert young.skipped == (Skip("sonarqube", Reason.SUPERSEDED, detail, guid(1), racing.valid_from + ORPHAN_AGE),)
+    assert [action.authorization_id for action in settled.revocations] == [guid(1)]
+
+
 def test_a_pat_in_overlap_says_until_when() -> None:
     plan = a_plan_of(an_observation(OLD, CURRENT, records=[STORED]), SPEC, now=STORED.created + HOUR)
 
