@@ -195,7 +195,9 @@ class Executor:
         versions = self._vault.versions(action.secret)
         newest = newest_versions(versions)
         named = [item for item in versions if item.authorization_id == action.authorization_id]
-        if not newest or not all(item.enabled for item in newest):
+        # Of several of one second, the one that the plan knew to be current tells.
+        current = [item for item in newest if item.authorization_id == action.successor] or newest
+        if not current or not all(item.enabled for item in current):
             return Outcome(OutcomeKind.KEPT, action, action.authorization_id)  # deleted or paused since the plan (R7)
         if not _still_superfluous(action, newest, named, now):
             return Outcome(OutcomeKind.KEPT, action, action.authorization_id)

@@ -596,6 +596,16 @@ def test_a_pat_whose_secret_is_paused_or_deleted_meanwhile_is_kept(verb: str, re
     assert (stage.one(action).kind, stage.verbs) == (OutcomeKind.KEPT, ["versions"])
 
 
+@pytest.mark.parametrize(("disabled", "expected"), [(2, OutcomeKind.REVOKED), (3, OutcomeKind.KEPT)])
+def test_of_versions_of_one_second_only_the_successors_can_pause(disabled: int, expected: OutcomeKind) -> None:
+    # A forced rotation disables the version that it replaces, be that one of the same second.
+    stage = a_rotated_stage()
+    stage.holds(guid(3), created=NOW - 3 * DAY, version="forced")
+    stage.vault.disable("sonarqube-pat", {2: "new", 3: "forced"}[disabled])
+
+    assert stage.one(a_revoke(successor=guid(3))).kind == expected
+
+
 def test_an_orphan_that_no_version_names_is_revoked() -> None:
     stage = a_rotated_stage()
     stage.pats.add(a_live_pat(guid(3)))
