@@ -1,6 +1,6 @@
 # The commands of this project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo start test faults lint format schema clean
+.PHONY: help demo start test faults infra lint format schema clean
 
 BIN := .venv/bin
 
@@ -18,6 +18,13 @@ test: .venv/tests.done ## run all tests; PYTEST="-k name" narrows them
 
 faults: .venv/tests.done ## break every call of a rotation in every way, and show what came of it (ten minutes)
 	$(BIN)/python -m tests.faults $(FAULTS)
+
+infra: .venv/tests.done ## check the templates, with the bicep CLI too where it is on the PATH
+	$(BIN)/python -m pytest -q tests/infra
+	@if command -v bicep >/dev/null; then \
+		bicep build infra/main.bicep --stdout >/dev/null && bicep lint infra/main.bicep && \
+		bicep build-params infra/main.bicepparam --stdout >/dev/null; \
+	else echo "bicep is not on the PATH, so its own build and lint were not run."; fi
 
 lint: .venv/tests.done ## ruff, mypy, import directions, secret patterns
 	$(BIN)/ruff check .
