@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from shared import planner
 from shared.errors import Conflict, NotFound, PatrolError, Unavailable, unexpected
-from shared.executor import Executor
+from shared.executor import Executor, newest_versions
 from shared.model import (
     Event,
     LivePat,
@@ -179,7 +179,7 @@ class Reconciler:
             moved, unreadable = self._list(sorted(former - {spec.source}))
             served = self._served(spec, {spec.source: listing, **moved}, versions)
             ended = (
-                *(self._end_now(executor, old, versions) for old in served),
+                *(self._end_now(executor, old, issued, versions) for old in served),
                 *self._out_of_reach(spec, versions, unreadable),
             )
         return Rotation(
@@ -220,7 +220,20 @@ class Reconciler:
                 action = Revoke(spec.name, source, identity, spec.secret, Reason.SUPERSEDED, None, None)
                 yield Outcome(OutcomeKind.FAILED, action, identity, error=unreadable[source])
 
-    def _end_now(self, executor: Executor, action: Revoke, versions: tuple[VaultRecord, ...]) -> Outcome:
+    def _end_now(
+        self, executor: Executor, action: Revoke, issued: Outcome, versions: tuple[VaultRecord, ...]
+    ) -> Outcome:
+        """End a predecessor, unless somebody has rolled the secret back to it since it was replaced.
+
+        A vault that cannot be read now is no reason to let a leaked PAT live: what was read before has to do then.
+        """
+        try:
+            versions = self._vault.versions(action.secret)
+            served = {item.authorization_id for item in newest_versions(versions)}
+        except PatrolError:
+            served = {issued.authorization_id}
+        if action.authorization_id in served and issued.authorization_id not in served:
+            return Outcome(OutcomeKind.KEPT, action, action.authorization_id, error=_SERVED_AGAIN)
         return executor.end(action, [item for item in versions if item.authorization_id == action.authorization_id])
 
     def revoke(self, organization: str, authorization_id: str, *, force: bool) -> None:
@@ -323,6 +336,13 @@ class Reconciler:
                 authorizationIds=[item.authorization_id for item in plan.refused],
                 remedy="If the vault's listing is right, revoke them with DELETE /api/pats/{organization}/{id}.",
             )
+
+
+_SERVED_AGAIN = Conflict(
+    "Somebody has stored this PAT again while it was being rotated.",
+    reason="pat.current",
+    remedy="Rotate once more, or DELETE it with ?force=true.",
+)
 
 
 class _NoDeadline:

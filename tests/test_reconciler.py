@@ -337,6 +337,21 @@ def test_the_leak_button_reaches_a_predecessor_where_the_pat_moved_from() -> Non
     assert (world.pats.live_ids, world.broken_promises()) == ({world.current()}, [])
 
 
+def test_the_leak_button_keeps_a_pat_that_somebody_has_rolled_back_to_meanwhile() -> None:
+    world = a_settled_world()
+    old = world.current()
+
+    def roll_back() -> None:
+        world.clock.advance(SECOND)
+        world.vault.roll_back("sonarqube-pat", old)
+
+    world.vault.after_next("store", roll_back)
+    rotation = world.rotate(revoke_old=RevokeOld.NOW)
+
+    assert (rotation.revoked, [item.authorization_id for item in rotation.not_revoked]) == ((), [old])
+    assert (world.current(), world.pats.is_live(old)) == (old, True)
+
+
 def test_the_leak_button_tells_of_a_predecessor_that_nobody_can_look_at() -> None:
     world, old = a_moved_world()
     leaked = world.current()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from azure.core.credentials import TokenCredential
-    from azure.core.pipeline import PipelineRequest, PipelineResponse
+    from azure.core.pipeline import PipelineResponse
     from azure.keyvault.secrets import SecretProperties
 
     from shared.clock import ServerClock
@@ -42,31 +42,16 @@ READ_TIMEOUT = 20
 RETRIES = 2
 LONGEST_WAIT = 30.0
 CONTENT_TYPE = "text/plain"
-_SERVER_ERROR = HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+# A new version is sent once. A repeat could be refused after the first try was applied, which would look like a plain
+# refusal, and a first try that got stuck could land after a later rotation and serve a dead value. The executor reads
+# back what became of it (R3), and the next run tries again.
+SENT_ONCE: dict[str, Any] = {"retry_total": 0}
 
 
 class BoundedRetryPolicy(RetryPolicy[Any, Any]):
-    """The SDK's retry policy, with two differences.
-
-    A Retry-After longer than a run can spare is an answer and not an order to sleep. And a write that was sent more
-    than once is not taken as refused because its last try was: an earlier one may have been applied (R3).
-    """
-
-    def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        """As the SDK's, unless the answer to the last try would hide what became of an earlier one."""
-        response = super().send(request)
-        status = response.http_response.status_code
-        if request.http_request.method == "PUT" and status >= HTTPStatus.BAD_REQUEST:
-            earlier = response.context.get("history", [])
-            unanswered = any(attempt.error is not None for attempt in earlier)
-            failed = any(
-                attempt.http_response is not None and attempt.http_response.status_code >= _SERVER_ERROR
-                for attempt in earlier
-            )
-            if unanswered or (failed and status < _SERVER_ERROR):
-                message = f"Key Vault: cannot tell whether a write was applied; its last try was answered {status}."
-                raise Unavailable(message, reason="vault.ambiguous", answered=not unanswered)
-        return response
+    """The SDK's retry policy, but a Retry-After longer than a run can spare is an answer and not an order to sleep."""
 
     def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
         """As the SDK's, unless the service asks for too long a pause."""
@@ -130,6 +115,7 @@ class PatVault:
                 tags=dict(tags),
                 content_type=CONTENT_TYPE,
                 raw_response_hook=self._observe,
+                **SENT_ONCE,
             )
             if not stored.properties.version:
                 raise DecodeError("a version without its id")
@@ -195,7 +181,7 @@ class CredentialVault:
     def write(self, name: str, value: Secret, tags: Mapping[str, str]) -> None:
         """Store a new version in one call. Used for stored sign-ins alone."""
         with _translated("write", name):
-            self._client.set_secret(name, value.reveal(), tags=dict(tags), raw_response_hook=self._observe)
+            self._client.set_secret(name, value.reveal(), tags=dict(tags), raw_response_hook=self._observe, **SENT_ONCE)
 
     def permissions(self) -> frozenset[str]:
         """Which of `set`, `update` and `get` the app has here, found out by calls that change nothing."""
@@ -285,7 +271,7 @@ def _as_patrol_error(error: Exception, verb: str, what: str) -> PatrolError:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         wait = _retry_after(error)
         return Throttled(f"{doing}: the vault throttles.", reason="vault.throttled", retry_after=wait)
-    if status >= _SERVER_ERROR:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         wait = _retry_after(error)
         message = f"{doing}: the vault answered {status}."
         return Unavailable(message, reason="vault.server-error", answered=True, retry_after=wait)

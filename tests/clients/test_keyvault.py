@@ -249,7 +249,7 @@ def test_a_failed_list_is_an_error_of_ours_after_few_tries(
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("fault", "kind", "reason", "tries"), FAILURES)
-def test_a_failed_store_is_an_error_of_ours_without_the_value(
+def test_a_failed_store_is_an_error_of_ours_and_is_sent_once(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, fault: Any, kind: type[PatrolError], reason: str, tries: int
 ) -> None:
     monkeypatch.setattr(keyvault, "READ_TIMEOUT", 0.3)
@@ -258,7 +258,8 @@ def test_a_failed_store_is_an_error_of_ours_without_the_value(
 
     error = raised(lambda: store(vault))
 
-    assert (type(error), error.reason, len(calls(cloud, "secrets.set"))) == (kind, reason, tries)
+    # However often a list would be tried: a repeated write could hide what became of the first, or land late.
+    assert (type(error), error.reason, len(calls(cloud, "secrets.set"))) == (kind, reason, min(tries, 1))
     applied = any(call.applied for call in calls(cloud, "secrets.set"))
     assert not (applied and isinstance(error, Refused)), "a refusal promises that nothing was written"
 

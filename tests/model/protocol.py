@@ -63,7 +63,7 @@ class Variant:
     old: Old = Old.LATER
     overlap: int = 1
     spare_young: bool = True  # no superseded PAT ends before the orphan age either
-    reread_now: bool = False  # a forced rotation reads the versions again before it ends the old PATs
+    reread_now: bool = True  # a forced rotation reads the versions again before it ends the old PATs
     # the world
     rotators: int = 2
     lease: Lease = Lease.NONE

@@ -100,11 +100,12 @@ LIMITS = (
         "a roll-back between last read and revocation", Variant(rotators=1, roll_backs=1, roll_back_any_time=True), "I2"
     ),
     Row("roll-backs there and back during a run", Variant(rotators=1, roll_backs=2), "I5"),
-    Row("forced rotation during a roll-back", Variant(rotators=1, forced=True, roll_backs=1), "I2"),
     Row(
-        "the same, with the versions read again",
-        Variant(forced=True, roll_backs=1, reread_now=True, pats=2),
+        "forced rotation that does not read again, a roll-back",
+        Variant(rotators=1, forced=True, roll_backs=1, reread_now=False),
+        "I2",
     ),
+    Row("forced rotation, a roll-back", Variant(forced=True, roll_backs=1, pats=2)),
     Row("a repeated store lands after a forced rotation", Variant(rotators=1, forced=True, repeats=True), "I1"),
     Row("a client that tells of the last try alone", Variant(rotators=1, tells_last=True), "I2"),
 )
