@@ -170,7 +170,7 @@ def plan(
         match verdict:
             case Skip():
                 skips.append(verdict)
-            case Revoke() if verdict.reason is Reason.ORPHANED and by_name[verdict.pat].record is None:
+            case Revoke() if verdict.reason is Reason.ORPHANED and not _vault_tells_of(by_name[verdict.pat]):
                 unsupported.append(verdict)
             case Revoke():
                 revocations.append(verdict)
@@ -403,6 +403,14 @@ def standing(item: Assessment | None, pat: LivePat, served: frozenset[str]) -> S
         return Standing.RETIRED
     since = item.current.valid_from if item.current else record.created if record else None
     return Standing.SUPERSEDED if since is not None and pat.valid_from < since else Standing.ORPHANED
+
+
+def _vault_tells_of(item: Assessment) -> bool:
+    """Whether the secret's newest version is one of this PAT's generations.
+
+    Without any version, or with another PAT's, nothing tells what consumers have been reading until now.
+    """
+    return item.record is not None and item.record.tags.get(Tag.PAT) == item.spec.name
 
 
 def served_ids(observation: Observation) -> frozenset[str]:
