@@ -1,6 +1,6 @@
 # The commands of this project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo start test faults infra lint format schema clean
+.PHONY: help demo start test faults infra package lint format schema clean
 
 BIN := .venv/bin
 
@@ -26,6 +26,10 @@ infra: .venv/tests.done ## check the templates, with the bicep CLI too where it 
 		bicep build-params infra/main.bicepparam --stdout >/dev/null; \
 	else echo "bicep is not on the PATH, so its own build and lint were not run."; fi
 
+package: .venv/local.done ## build the deployment package as the folder build/app
+	rm -rf build/app
+	$(BIN)/python -m local.package build/app
+
 lint: .venv/tests.done ## ruff, mypy, import directions, secret patterns
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -40,7 +44,7 @@ schema: .venv/tests.done ## write docs/pats.schema.json anew from the manifest's
 	$(BIN)/python -m shared.manifest > docs/pats.schema.json
 
 clean: ## remove everything that a run or an installation left here
-	rm -rf .venv .local .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .local build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	@echo "Creating a virtual environment with Python 3.13"

@@ -192,9 +192,14 @@ class HostProcess(Host):
         timers: bool = False,
         port: int = 0,
         log: Path | None = None,
+        python: Path | None = None,
     ) -> None:
-        """As `Host`; `timers` lets the schedules run, otherwise timer functions run through `fire` alone."""
+        """As `Host`; `timers` lets the schedules run, otherwise timer functions run through `fire` alone.
+
+        `python` is the interpreter that runs host and app, this one unless given.
+        """
         self._timers = timers
+        self._python = str(python or sys.executable)
         super().__init__(app_dir, env, keys=keys, port=port, log=log)
 
     def fire(self, function: str = "rotate", *, wait: bool = True, timeout: float = 60.0) -> Invocation:
@@ -224,7 +229,7 @@ class HostProcess(Host):
         keys = [argument for name, value in self._keys.items() for argument in ("--key", f"{name}={value}")]
         timers = [] if self._timers else ["--no-timers"]
         port = ["--port", str(self._port)]
-        command = [sys.executable, "-u", "-m", "local.host", str(self.app_dir), *port, *timers, *keys]
+        command = [self._python, "-u", "-m", "local.host", str(self.app_dir), *port, *timers, *keys]
         return Child(
             "the embedded host", command, cwd=REPOSITORY, env=self._env, ready=_embedded_host_url, log=self._log
         )
