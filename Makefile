@@ -16,7 +16,7 @@ start: .venv/local.done ## keep the app and its simulated cloud running, to try 
 test: .venv/tests.done ## run all tests; PYTEST="-k name" narrows them
 	$(BIN)/python -m pytest $(PYTEST)
 
-faults: .venv/tests.done ## break every call of a rotation in every way, and show what came of it (ten minutes)
+faults: .venv/tests.done ## break every call of a rotation in every way, and show what came of it (a quarter of an hour)
 	$(BIN)/python -m tests.faults $(FAULTS)
 
 infra: .venv/tests.done ## check the templates, with the bicep CLI too where it is on the PATH
