@@ -20,7 +20,7 @@ AUDIENCE = "https://vault.azure.net"
 _AUDIENCES = frozenset({AUDIENCE, "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"})  # the latter is Key Vault's app id
 
 # The operation's data action: the short name of grants, and the one in Azure's role definitions.
-_ACTIONS = {
+OPERATIONS = {
     "secrets.list": ("list", "readMetadata/action"),
     "secrets.versions": ("list", "readMetadata/action"),
     "secrets.get": ("get", "getSecret/action"),
@@ -45,7 +45,7 @@ def check_access(vault: Vault, exchange: Exchange, entra: Entra, tenant: Tenant)
     audience = claims.audience.rstrip("/")
     if audience not in _AUDIENCES:
         return unauthorized(tenant, f"AKV10022: Invalid audience. Expected {AUDIENCE}, found: {claims.audience}.")
-    action, data_action = _ACTIONS.get(exchange.operation, (None, ""))
+    action, data_action = OPERATIONS.get(exchange.operation, (None, ""))
     if action is None or vault.allows(claims.object_id, action):
         return None
     scope = f"/subscriptions/{'0' * 8}-0000-0000-0000-{'0' * 12}/resourcegroups/local/providers/microsoft.keyvault"
