@@ -12,5 +12,5 @@ if os.environ["EXIT_WHEN"] == "import":
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *")
-def rotate(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the engine passes it by this name
+def rotate(timer: func.TimerRequest) -> None:
     sys.exit(5)

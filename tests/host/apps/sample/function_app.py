@@ -29,17 +29,17 @@ def echo(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.route(route="anonymous", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-def anonymous(req: func.HttpRequest) -> str:  # noqa: ARG001 - the engine passes it by this name
+def anonymous(req: func.HttpRequest) -> str:
     return "plain text"
 
 
 @app.route(route="function", methods=["GET"])
-def function(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the engine passes it by this name
+def function(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("in")
 
 
 @app.route(route="admin-only", methods=["GET"], auth_level=func.AuthLevel.ADMIN)
-def administrator(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the engine passes it by this name
+def administrator(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("in")
 
 
@@ -58,12 +58,12 @@ def empty(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @app.route(route="boom", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-def boom(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the engine passes it by this name
+def boom(req: func.HttpRequest) -> func.HttpResponse:
     raise ValueError("the detail of the failure")
 
 
 @app.route(route="together", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-def together(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the engine passes it by this name
+def together(req: func.HttpRequest) -> func.HttpResponse:
     gate.wait(timeout=10)
     return func.HttpResponse("met")
 
@@ -75,7 +75,7 @@ def rotate(timer: func.TimerRequest) -> None:
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *")
-def failing(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the engine passes it by this name
+def failing(timer: func.TimerRequest) -> None:
     raise RuntimeError("the run failed")
 
 

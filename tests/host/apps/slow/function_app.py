@@ -19,5 +19,5 @@ def sleep(req: func.HttpRequest) -> str:
 
 
 @app.route(route="big", auth_level=func.AuthLevel.ANONYMOUS)
-def big(req: func.HttpRequest) -> str:  # noqa: ARG001 - the engine passes it by this name
+def big(req: func.HttpRequest) -> str:
     return "x" * 30_000_000
