@@ -1,4 +1,5 @@
 // Who may do what with secrets. Patrol's own roles are custom: no built-in one lets it write without reading.
+// Assignments name a role by its id below the subscription, the form that Azure itself gives out for every role.
 
 @description('The vault that consumers read.')
 param patVaultName string
@@ -76,20 +77,20 @@ resource credentialReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' =
 }
 
 resource patrolWritesPats 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(patVault.id, patrolPrincipalId, patWriter.id)
+  name: guid(patVault.id, patrolPrincipalId, patWriter.name)
   scope: patVault
   properties: {
-    roleDefinitionId: patWriter.id
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', patWriter.name)
     principalId: patrolPrincipalId
     principalType: 'ServicePrincipal'
   }
 }
 
 resource patrolReadsCredentials 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(credentialVault.id, patrolPrincipalId, credentialReader.id)
+  name: guid(credentialVault.id, patrolPrincipalId, credentialReader.name)
   scope: credentialVault
   properties: {
-    roleDefinitionId: credentialReader.id
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', credentialReader.name)
     principalId: patrolPrincipalId
     principalType: 'ServicePrincipal'
   }

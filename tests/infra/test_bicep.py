@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import pytest
 
+from local.host.ncrontab import Schedule
 from shared.authorization import Role
 from shared.model import Event
 from tests.infra.bicep import (
@@ -253,6 +255,28 @@ def test_the_schedules_of_the_app_and_the_windows_of_the_alerts_have_the_same_ch
     assert choices == [["30m", "1h", "2h", "3h", "12h", "1d"]] * 5
 
 
+def test_the_window_of_the_alerts_is_two_periods_of_the_schedule() -> None:
+    windows = FILES[RULES].of("variable")["twoPeriods"].body.properties
+    units = {"M": 1, "m": 1, "H": 60, "h": 60, "D": 1440, "d": 1440}
+
+    def minutes(text: str) -> int:
+        return int(text[:-1]) * units[text[-1]]
+
+    doubled = {period: 2 * minutes(period) for period in windows}
+    assert {period: minutes((value.literal or "").strip("PT")) for period, value in windows.items()} == doubled
+
+
+@pytest.mark.parametrize(("period", "runs"), [("30m", 48), ("1h", 24), ("2h", 12), ("3h", 8), ("12h", 2), ("1d", 1)])
+def test_the_schedule_runs_as_often_as_its_name_says(period: str, runs: int) -> None:
+    expression = FILES[APP].of("variable")["schedules"].body.properties[period].literal or ""
+    schedule = Schedule(expression)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    fired, moment = 0, start - timedelta(seconds=1)
+    while (moment := schedule.next_after(moment)) < start + timedelta(days=1):
+        fired += 1
+    assert fired == runs
+
+
 def test_the_contract_is_what_the_code_asks_the_environment_for() -> None:
     assert contract() == {
         "PAT_VAULT_URL",
@@ -281,6 +305,36 @@ def test_entra_mode_is_set_only_together_with_the_platforms_authentication() -> 
         "[authentication]",
         "'Return401'",
     ]
+
+
+def test_every_vault_sends_its_audit_records_to_the_workspace() -> None:
+    vault = FILES[VAULT].of("resource")
+    audit = vault["audit"].body
+    logs, scope, workspace = audit.at("properties.logs"), audit.at("scope"), audit.at("properties.workspaceId")
+    assert logs is not None
+    (log,) = logs.items
+    told = {name: value.literal or value.text for name, value in log.properties.items()}
+    assert told == {"category": "AuditEvent", "enabled": "true"}
+    assert [item.text if item else None for item in (scope, workspace)] == ["vault", "workspaceId"]
+    vaults = [
+        name for name, item in FILES["infra/main.bicep"].of("module").items() if item.subject.endswith("vault.bicep")
+    ]
+    assert vaults == ["patVault", "credentialVault"]
+
+
+def test_without_private_network_nothing_else_changes_and_with_it_public_access_is_off() -> None:
+    for file, resource in ((VAULT, "vault"), (STORAGE, "account")):
+        body = FILES[file].of("resource")[resource].body
+        access, default = body.at("properties.publicNetworkAccess"), body.at("properties.networkAcls.defaultAction")
+        assert access is not None
+        assert default is not None
+        assert [item.literal for item in (*access.alternatives, *default.alternatives)] == [
+            "Disabled",
+            "Enabled",
+            "Deny",
+            "Allow",
+        ]
+        assert all(item.text.startswith("isPrivate ? ") for item in (access, default))
 
 
 def test_the_app_roles_to_register_are_the_roles_that_the_code_asks_for() -> None:
