@@ -17,7 +17,7 @@ from shared.api import HANDLERS, Request, Response
 from shared.authorization import PRINCIPAL_HEADER
 from shared.clock import ServerClock
 from shared.reconciler import RevokeOld
-from tests.clients.world import ORG, OTHER_ORG, World, lead_to
+from tests.clients.world import ORG, OTHER_ORG, World, a_manifest_text, lead_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -281,6 +281,15 @@ def test_a_revoke_has_no_body(world: World) -> None:
 
 def test_what_is_not_ours_is_404(world: World) -> None:
     assert [ask(world, "revoke_pat").status, ask(world, "rotate_pat", name="unknown").status] == [404, 404]
+
+
+def test_an_organisation_that_is_gone_is_not_taken_for_a_pat_that_is_unknown(cloud: Cloud, tmp_path: Path) -> None:
+    gone = a_manifest_text().replace("organization: contoso", "organization: gone")
+    world = World(cloud, tmp_path, gone)
+
+    response = ask(world, "rotate_pat", name="sonarqube")
+
+    assert (response.status, reason_of(response)) == (502, "devops.not-found")
 
 
 def test_a_current_pat_is_409_without_force(world: World) -> None:

@@ -162,7 +162,7 @@ def test_a_find_does_not_repeat_the_secret(tmp_path: Path) -> None:
 # Where a value leaves for the remote that needs it, and how often in each place.
 MAY_REVEAL = {
     "clients/devops.py:_Bearer.__call__": 1,  # the Authorization header of the PAT API
-    "clients/devops.py:DevOpsClient.verify": 1,  # the one use of a new PAT
+    "clients/devops.py:DevOpsClient._as_consumer": 1,  # the one use of a new PAT
     "clients/keyvault.py:PatVault.store": 1,  # the one place that it goes to
     "clients/keyvault.py:CredentialVault.write": 1,  # a stored sign-in, rolled
     "entra.py:Entra.by_password": 1,

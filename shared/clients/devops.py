@@ -153,7 +153,7 @@ class DevOpsClient:
         expected = self._identity(source)
         for attempt in range(ATTEMPTS):
             try:
-                answer = self._ask(self._consumer, source, "GET", _who(source), HTTPBasicAuth("", token.reveal()))
+                answer = self._retrying(lambda: self._as_consumer(source, token))
             except Throttled:
                 raise  # says nothing about the PAT
             except Refused as error:
@@ -163,6 +163,8 @@ class DevOpsClient:
                 message = f"The new PAT of {source.account} in {source.organization} was not accepted when used."
                 raise Refused(message, reason="pat.verify", remedy="The old PAT stays in use.") from error
             if user_id(answer, source) != expected:
+                # A user who was taken out of the organisation and back has another identity there.
+                self._identities.pop(source, None)
                 message = f"The new PAT in {source.organization} does not act as account {source.account}."
                 raise Refused(message, reason="pat.verify-identity", remedy="The old PAT stays in use.")
             return
@@ -171,10 +173,14 @@ class DevOpsClient:
 
     def _identity(self, source: Source) -> str:
         """The account's own identity in the organisation, asked once per process."""
-        if source not in self._identities:
+        known = self._identities.get(source)
+        if known is None:
             answer = self._retrying(lambda: self._with_bearer(source, "GET", _who(source)))
-            self._identities[source] = user_id(answer, source)
-        return self._identities[source]
+            known = self._identities[source] = user_id(answer, source)
+        return known
+
+    def _as_consumer(self, source: Source, token: Secret) -> dict[str, Any]:
+        return self._ask(self._consumer, source, "GET", _who(source), HTTPBasicAuth("", token.reveal()))
 
     def _patiently(self, source: Source, method: str, query: Mapping[str, str]) -> dict[str, Any]:
         """A call that may be repeated, tried a few times."""

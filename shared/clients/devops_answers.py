@@ -75,9 +75,8 @@ def _refusal(source: Source, status: int, answer: object) -> PatrolError:
     if status == requests.codes.not_found:
         # A page without an envelope is about the organisation, or from something in between: no proof about a PAT.
         remedy = f"Check the organisation's name and that {source.account} is a member of it."
-        return NotFound(
-            f"Azure DevOps knows no such organisation for {where}.", reason="devops.not-found", remedy=remedy
-        )
+        message = f"Azure DevOps knows no such organisation for {where}."
+        return Refused(message, reason="devops.not-found", remedy=remedy)
     if status == requests.codes.bad_request:
         message = f"Azure DevOps could not read the request for {where} ({kind or 'no reason given'})."
         return Refused(message, reason="devops.bad-request", remedy="This is a defect in Patrol; please report it.")

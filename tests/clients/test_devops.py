@@ -244,7 +244,7 @@ def test_a_user_who_is_no_member_is_refused(world: World) -> None:
 
 
 def test_an_unknown_organisation_is_told_as_such(world: World) -> None:
-    with pytest.raises(NotFound) as raised:
+    with pytest.raises(Refused) as raised:
         listed(world, Source("build-bot", "nowhere"))
 
     assert raised.value.reason == "devops.not-found"
@@ -625,7 +625,7 @@ def test_a_revoke_that_is_refused_in_a_200_is_no_success(world: World) -> None:
 
 
 def test_an_unknown_organisation_is_no_proof_that_a_pat_is_gone(world: World) -> None:
-    with pytest.raises(NotFound) as raised:
+    with pytest.raises(Refused) as raised:
         world.devops.revoke(Source("build-bot", "nowhere"), world.pat().authorization_id)
 
     assert raised.value.reason == "devops.not-found"
@@ -723,6 +723,27 @@ def test_a_rate_limit_while_verifying_is_no_verdict_on_the_pat(world: World) -> 
     assert (raised.value.reason, raised.value.retry_after) == ("devops.throttled", 60.0)
 
 
+@pytest.mark.parametrize("fault", [{"status": 503}, {"kind": "reset"}, {"status": 429, "retry_after": 2}])
+def test_trouble_while_verifying_does_not_cost_the_pat(world: World, naps: Naps, fault: dict[str, Any]) -> None:
+    created = create(world.devops)
+    world.cloud.faults.script(Fault("connectionData", skip=1, times=2, **fault))
+
+    world.devops.verify(HOME, created.token)
+
+    assert len(naps.taken) == 2
+
+
+def test_an_account_that_has_become_another_identity_is_asked_anew_the_next_time() -> None:
+    old, new = Answer(MYSELF), Answer({"authenticatedUser": {"id": "0000"}})
+    client = stubbed(Stub(old, new, new, new))
+
+    with pytest.raises(Refused) as raised:
+        client.verify(HOME, Secret("abc"))
+    client.verify(HOME, Secret("abc"))
+
+    assert raised.value.reason == "pat.verify-identity"
+
+
 def test_a_bearer_that_is_not_taken_while_verifying_is_forgotten_too(world: World) -> None:
     created = create(world.devops)
     world.cloud.faults.script(Fault("connectionData", kind="challenge"))
@@ -736,9 +757,11 @@ def test_a_bearer_that_is_not_taken_while_verifying_is_forgotten_too(world: Worl
 
 def test_the_check_shares_nothing_with_the_accounts_own_session() -> None:
     stub = Stub(Answer(MYSELF))
+    client = stubbed(stub)
 
-    stubbed(stub).verify(HOME, Secret("abc"))
+    client.verify(HOME, Secret("abc"))
 
+    assert client._consumer is not client._session(HOME)
     assert [request.headers["Authorization"] for request in stub.requests] == [
         "Bearer header.payload.signature",
         "Basic OmFiYw==",

@@ -127,7 +127,7 @@ def test_a_revoke_may_be_answered_without_a_body(status: int, content: bytes) ->
         (an_answer(203), b'{"patTokens": []}', Refused, "pat.not-authenticated"),
         (an_answer(302, "text/html"), b"<html>", Refused, "pat.not-authenticated"),
         (an_answer(401), b"", Refused, "pat.not-authenticated"),
-        (an_answer(404, "text/html"), b"<html>", NotFound, "devops.not-found"),
+        (an_answer(404, "text/html"), b"<html>", Refused, "devops.not-found"),
         (an_answer(404), b'{"typeKey": "AuthorizationNotFoundException"}', NotFound, "pat.unknown"),
         (an_answer(429), b"", Throttled, "devops.throttled"),
         (an_answer(500), b"", Unavailable, "devops.server-error"),
