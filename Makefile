@@ -1,6 +1,6 @@
 # The commands of this project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo start test faults infra package lint format schema clean
+.PHONY: help demo start test soak faults infra package lint format schema clean
 
 BIN := .venv/bin
 
@@ -29,6 +29,9 @@ infra: .venv/tests.done ## check the templates, with the bicep CLI too where it 
 package: .venv/local.done ## build the deployment package as the folder build/app
 	rm -rf build/app
 	$(BIN)/python -m local.package build/app
+
+soak: .venv/tests.done ## search for histories that break a promise, for about 20 minutes
+	$(BIN)/python -m pytest tests/machine --hypothesis-profile=soak $(PYTEST)
 
 lint: .venv/tests.done ## ruff, mypy, import directions, secret patterns
 	$(BIN)/ruff check .
