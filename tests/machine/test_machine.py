@@ -29,7 +29,6 @@ FIXED = settings(
 # Each batch gets new random histories; a broken promise is shrunk to the shortest history that Hypothesis can find.
 BATCH = settings(FIXED, derandomize=False, stateful_step_count=40, print_blob=False)
 SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "1200"))
-SOAKING = settings.get_current_profile_name() == "soak"
 
 # What histories have to come by, for the promises to mean something: the fixed ones by these,
 OFTEN = {
@@ -80,7 +79,6 @@ def told() -> Iterator[Counter[str]]:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(SOAKING, reason="a soak has its own histories")
 def test_no_history_breaks_a_promise(stage: Stage) -> None:
     Fleet.stage = stage
     with told() as counts:
@@ -89,7 +87,6 @@ def test_no_history_breaks_a_promise(stage: Stage) -> None:
 
 
 @pytest.mark.timeout(SOAK_SECONDS + 900)
-@pytest.mark.skipif(not SOAKING, reason="make soak")
 def test_no_history_breaks_a_promise_for_long(stage: Stage) -> None:
     Fleet.stage = stage
     end = time.monotonic() + SOAK_SECONDS
