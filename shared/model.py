@@ -265,10 +265,10 @@ class VaultRecord:
         return Source(account, organization) if account and organization else None
 
     @property
-    def former_source(self) -> Source | None:
-        """Where this version's predecessor lives, when a PAT moved to another account or organisation."""
-        account, _, organization = self.tags.get(Tag.FORMER_SOURCE, "").partition("/")
-        return Source(account, organization) if account and organization else None
+    def former_sources(self) -> tuple[Source, ...]:
+        """Where predecessors may live, latest first, when a PAT moved between accounts or organisations."""
+        places = (place.partition("/") for place in self.tags.get(Tag.FORMER_SOURCE, "").split())
+        return tuple(Source(account, organization) for account, _, organization in places if account and organization)
 
 
 class Tag(StrEnum):

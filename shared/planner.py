@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 FIRST_BACKOFF = timedelta(hours=1)
 LONGEST_BACKOFF = timedelta(hours=8)
 BACKOFF_SHARE_OF_MARGIN = 10
+# A tag's value has at most 256 characters, a place up to 99, and nobody moves a PAT more often within its overlap.
+MOST_FORMER_SOURCES = 2
 # A remote may ask for patience, but a nonsensical number must not keep a PAT from being rotated for ever.
 LONGEST_PATIENCE = timedelta(days=1)
 
@@ -335,9 +337,9 @@ def _issue(manifest: Manifest, item: Assessment, now: datetime, homes: dict[Sour
         Tag.ORGANIZATION: spec.organization,
         Tag.SPEC: spec.digest,
     }
-    former = _former_source(item, display_name, homes)
-    if former is not None:
-        tags[Tag.FORMER_SOURCE] = f"{former.account}/{former.organization}"
+    former = _former_sources(item, display_name, homes)
+    if former:
+        tags[Tag.FORMER_SOURCE] = " ".join(f"{source.account}/{source.organization}" for source in former)
     if item.reason is None:
         raise AssertionError("an assessment that issues has a reason")
     return Issue(
@@ -350,20 +352,18 @@ def _issue(manifest: Manifest, item: Assessment, now: datetime, homes: dict[Sour
     )
 
 
-def _former_source(item: Assessment, display_name: str, homes: dict[Source, set[str]]) -> Source | None:
-    """Where predecessors may live that the manifest's own listings do not show.
+def _former_sources(item: Assessment, display_name: str, homes: dict[Source, set[str]]) -> list[Source]:
+    """Where predecessors may live that the manifest's own listings do not show, latest first.
 
-    A PAT that is rotated again soon after it moved still has one there: the new version must go on telling, or nobody
-    would look there any more. Only a listing without the PAT's name ends that.
+    A PAT that is rotated or moves again soon after it moved still has one there: the new version must go on telling,
+    or nobody would look there any more. Only a listing without the PAT's name ends that.
     """
-    record, home = item.record, item.spec.source
+    record = item.record
     if record is None:
-        return None
-    if record.source not in {None, home}:
-        return record.source
-    former = record.former_source
-    gone = former in {None, home} or (former in homes and display_name not in homes[former])
-    return None if gone else former
+        return []
+    left = [record.source] if record.source is not None else []
+    left += [source for source in record.former_sources if display_name in homes.get(source, {display_name})]
+    return [source for source in dict.fromkeys(left) if source != item.spec.source][:MOST_FORMER_SOURCES]
 
 
 def _surplus(

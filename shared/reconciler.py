@@ -95,7 +95,7 @@ class Reconciler:
         """Where PATs live that were replaced by one in another account or organisation."""
         named = (records.get(spec.secret.lower()) for spec in self.manifest.pats)
         ours = [record for record in named if record and record.tags.get(Tag.FLEET) == self.manifest.fleet]
-        sources = {source for record in ours for source in (record.source, record.former_source) if source}
+        sources = {source for record in ours for source in (record.source, *record.former_sources) if source}
         return {source for source in sources if source.account in self.manifest.accounts}
 
     def _list(self, sources: Iterable[Source]) -> tuple[dict[Source, Mapping[str, LivePat]], dict[Source, PatrolError]]:

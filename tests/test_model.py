@@ -132,24 +132,24 @@ def test_a_manifest_finds_its_pats_by_name() -> None:
 
 
 def test_a_record_tells_its_pat_and_where_that_lives() -> None:
-    record = a_record(tags={Tag.FORMER_SOURCE: "old-bot/fabrikam"})
+    record = a_record(tags={Tag.FORMER_SOURCE: "old-bot/fabrikam older-bot/fabrikam"})
 
-    assert (record.authorization_id, record.source, record.former_source) == (
+    assert (record.authorization_id, record.source, record.former_sources) == (
         guid(1),
         HOME,
-        Source("old-bot", "fabrikam"),
+        (Source("old-bot", "fabrikam"), Source("older-bot", "fabrikam")),
     )
 
 
 def test_a_record_without_tags_tells_nothing() -> None:
     record = a_hand_written_record()
 
-    assert (record.authorization_id, record.source, record.former_source) == (None, None, None)
+    assert (record.authorization_id, record.source, record.former_sources) == (None, None, ())
 
 
 @pytest.mark.parametrize("text", ["", "/", "bot", "bot/", "/contoso"])
 def test_a_former_source_that_is_none_is_none(text: str) -> None:
-    assert a_record(tags={Tag.FORMER_SOURCE: text}).former_source is None
+    assert a_record(tags={Tag.FORMER_SOURCE: text}).former_sources == ()
 
 
 @pytest.mark.parametrize("missing", [Tag.ACCOUNT, Tag.ORGANIZATION])

@@ -247,6 +247,20 @@ def test_a_pat_that_is_rotated_again_right_after_its_move_leaves_nothing_behind(
     assert (world.pats.live_ids, world.broken_promises()) == ({world.current()}, [])
 
 
+def test_a_pat_that_moves_twice_within_its_overlap_leaves_nothing_behind() -> None:
+    world = a_settled_world()
+    for source in (AWAY, OTHER_ACCOUNT):
+        world.want(a_spec(account=source.account, organization=source.organization), accounts=[HOME.account])
+        world.run()
+        world.clock.advance(HOUR)
+    both = world.vault.newest("sonarqube-pat").tags[Tag.FORMER_SOURCE]
+    world.clock.advance(OVERLAP + SECOND)
+    world.run()
+
+    assert both == "build-bot/fabrikam build-bot/contoso"
+    assert (world.pats.live_ids, world.broken_promises()) == ({world.current()}, [])
+
+
 def test_a_former_place_whose_account_left_the_manifest_is_not_asked() -> None:
     world = a_settled_world()
     world.manifest = a_manifest(a_spec(account="release-bot"))
