@@ -34,7 +34,11 @@ class Served:
 
 @dataclass
 class Promises:
-    """An observer of the simulated cloud. `excused` are the ids of PATs that a person ended."""
+    """An observer of the simulated cloud.
+
+    `excused` are the ids of PATs that a person ended; `forgotten` are secrets whose newest version a person has taken
+    away or covered, and with it the word of where predecessors live that moved away.
+    """
 
     cloud: Cloud
     wire: Wire
@@ -42,6 +46,7 @@ class Promises:
     served: dict[str, Served] = field(default_factory=dict)
     left: dict[str, datetime] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
+    forgotten: set[str] = field(default_factory=set)
 
     @property
     def vault(self) -> Vault:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from shared.reconciler import RevokeOld
-from tests.machine.fleet import SHORT_LIFE, Wanted
+from tests.machine.fleet import ACCOUNTS, SHORT_LIFE, Wanted
 from tests.machine.outcomes import check_convergence
 from tests.machine.wire import Fate, Stage
 from tests.machine.world import World
@@ -89,6 +89,20 @@ def test_a_name_that_gets_another_pats_secret_keeps_its_old_pat_through_the_over
     world.deploy(
         (replace(agents, name="sonar", secret="agents-pat"), feed, replace(sonar, name="wiki", secret="sonar-pat"))
     )
+    check_convergence(world)
+
+
+@pytest.mark.parametrize("places", [("contoso-retail", "release-bot"), ("contoso-retail", "contoso")])
+def test_a_pat_may_move_twice_within_its_overlap(stage: Stage, places: tuple[str, str]) -> None:
+    """The place before the last was not looked at any more, and what lived there went on living."""
+    world = World(stage, ONE)
+    world.run()
+    for place in places:
+        (pat,) = world.pats
+        moved = replace(pat, account=place) if place in ACCOUNTS else replace(pat, organization=place)
+        world.deploy((moved,))
+        world.wait(hours=2)
+        world.run()
     check_convergence(world)
 
 

@@ -181,11 +181,13 @@ class World:
 
     def purge(self, secret: str) -> None:
         if secret.lower() in self.vault.deleted():
+            self.promises.forgotten.add(secret.lower())
             self.vault.purge(secret)
 
     def overwrite(self, secret: str) -> None:
         """A person stores a value of their own."""
         if secret.lower() not in self.vault.deleted():
+            self.promises.forgotten.add(secret.lower())
             self.vault.put(secret, "by hand")
 
     def roll_back(self, secret: str) -> None:
@@ -193,6 +195,7 @@ class World:
         for version in reversed(self.vault.versions(secret)[:-1]):
             identity = identity_of(version)
             if identity is not None and self.cloud.devops.is_live(identity):
+                self.promises.forgotten.add(secret.lower())
                 self.vault.set(secret, replace(version, enabled=True))
                 return
 
