@@ -158,8 +158,15 @@ class Host(ABC):
         return self._child.kill()
 
     def log_text(self) -> str:
-        """Everything the host has printed since its start."""
-        return self._child.text()
+        """Everything the host has printed since its start.
+
+        An answer may overtake the line that tells of it, so this waits until nothing new comes for a moment.
+        """
+        before, text = None, self._child.text()
+        while text != before:
+            time.sleep(SETTLE_SECONDS)
+            before, text = text, self._child.text()
+        return text
 
     def __enter__(self) -> Self:
         return self.start()
