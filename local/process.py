@@ -22,6 +22,7 @@ import requests
 from local.child import POLL_SECONDS, START_TIMEOUT, STOP_TIMEOUT, Child
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+SETTLE_SECONDS = 0.1
 CALL_TIMEOUT = 240.0  # seconds; above the 230 that Azure's front end grants an HTTP function
 # What a host inherits. Nothing else: a proxy or a CA bundle of this machine must not reach the app unasked.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")

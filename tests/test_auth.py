@@ -11,9 +11,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 from requests.adapters import HTTPAdapter
 
 from local.cloud import Cloud, Fault
+from shared.auth import managed_identity
 from shared.entra_errors import REFUSALS
 from shared.errors import PatrolError, Refused, Throttled, Unavailable
 from tests.clients.world import (
@@ -134,6 +136,20 @@ def test_an_identity_endpoint_that_refuses_the_assertion_is_told_as_such(cloud: 
 
     assert (type(error), error.reason) == (Refused, "sign-in.assertion")
     assert "federated credential" in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("environ", "kind"),
+    [
+        ({"IDENTITY_ENDPOINT": "http://127.0.0.1:9/msi/token", "IDENTITY_HEADER": "x"}, ManagedIdentityCredential),
+        ({}, DefaultAzureCredential),
+    ],
+)
+def test_where_there_is_a_platform_its_identity_is_the_only_one(environ: dict[str, str], kind: type) -> None:
+    credential: Any = managed_identity(None, environ)
+
+    tried = [type(one).__name__ for one in getattr(credential, "credentials", ())]
+    assert (type(credential), "EnvironmentCredential" in tried) == (kind, False)
 
 
 # ---- Entra's refusals ------------------------------------------------------------------------------------------------

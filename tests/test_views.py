@@ -216,6 +216,14 @@ def test_an_account_that_cannot_be_read_is_failing_and_alarms() -> None:
     assert {key: account[key] for key in ("name", "state", *TOLD)} == {"name": "build-bot", "state": "failing", **TOLD}
 
 
+def test_an_account_that_cannot_be_read_alarms_also_where_no_pat_of_its_own_suffers() -> None:
+    observation = an_observation(records=[a_record(enabled=False)], unreadable={HOME: BROKEN})
+
+    status, body = status_of(observation)
+
+    assert (status, body["status"], body["pats"][0]["state"]) == (503, "paused", "paused")
+
+
 def test_an_account_that_is_well_tells_when_it_last_signed_in() -> None:
     health = {"build-bot": SignInHealth(last_success=NOW - HOUR)}
 

@@ -6,6 +6,8 @@ import io
 import json
 import os
 from dataclasses import dataclass, field
+from http.client import HTTPMessage
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import urllib3
@@ -156,11 +158,16 @@ class Stub(BaseAdapter):
         self.timeouts.append(timeout)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         body = answer.content if isinstance(answer.content, bytes) else json.dumps(answer.content).encode()
+        headers = {"Content-Type": "application/json; charset=utf-8", **answer.headers}
+        original = HTTPMessage()  # where requests looks for cookies
+        for name, value in headers.items():
+            original[name] = value
         raw = urllib3.HTTPResponse(
             body=io.BytesIO(body),
-            headers={"Content-Type": "application/json; charset=utf-8", **answer.headers},
+            headers=headers,
             status=answer.status,
             preload_content=False,
+            original_response=SimpleNamespace(msg=original, isclosed=lambda: True),  # type: ignore[arg-type]
         )
         return HTTPAdapter().build_response(request, raw)
 
