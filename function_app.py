@@ -17,41 +17,41 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 
 @app.timer_trigger(arg_name="timer", schedule="%ROTATION_SCHEDULE%", run_on_startup=False, use_monitor=True)
-def rotate(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding needs the name
+def rotate(timer: func.TimerRequest, context: func.Context) -> None:  # noqa: ARG001 - the binding needs the name
     """Bring the fleet to what the manifest wants. A run that failed somewhere ends as a failed invocation."""
     from shared import wiring  # noqa: PLC0415 - heavy imports on first use
 
-    wiring.run(os.environ, ROOT)
+    wiring.run(os.environ, ROOT, operation_id=context.invocation_id)
 
 
 @app.route(route="pats", methods=["GET"])
-def list_pats(req: func.HttpRequest) -> func.HttpResponse:
+def list_pats(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Every PAT of every account."""
-    return _answer("list_pats", req)
+    return _answer("list_pats", req, context)
 
 
 @app.route(route="pats/{organization}/{authorizationId}", methods=["DELETE"])
-def revoke_pat(req: func.HttpRequest) -> func.HttpResponse:
+def revoke_pat(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Revoke one PAT."""
-    return _answer("revoke_pat", req)
+    return _answer("revoke_pat", req, context)
 
 
 @app.route(route="pats/{name}/rotate", methods=["POST"])
-def rotate_pat(req: func.HttpRequest) -> func.HttpResponse:
+def rotate_pat(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Rotate one PAT now."""
-    return _answer("rotate_pat", req)
+    return _answer("rotate_pat", req, context)
 
 
 @app.route(route="plan", methods=["GET"])
-def get_plan(req: func.HttpRequest) -> func.HttpResponse:
+def get_plan(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """What the next run would do, and why."""
-    return _answer("get_plan", req)
+    return _answer("get_plan", req, context)
 
 
 @app.route(route="status", methods=["GET"])
-def get_status(req: func.HttpRequest) -> func.HttpResponse:
+def get_status(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """How every PAT and account stands."""
-    return _answer("get_status", req)
+    return _answer("get_status", req, context)
 
 
 @app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
@@ -60,10 +60,16 @@ def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the bi
     return func.HttpResponse('{"status": "ok"}', mimetype="application/json")
 
 
-def _answer(function: str, req: func.HttpRequest) -> func.HttpResponse:
+def _answer(function: str, req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     from shared import api  # noqa: PLC0415 - heavy imports on first use
 
-    request = api.Request(headers=req.headers, query=req.params, route=req.route_params, body=req.get_body())
+    request = api.Request(
+        headers=req.headers,
+        query=req.params,
+        route=req.route_params,
+        body=req.get_body(),
+        operation_id=context.invocation_id,
+    )
     response: Response = api.answer(function, request, os.environ, ROOT)
     return func.HttpResponse(
         response.text,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shared import problems, views, wiring
@@ -13,6 +13,7 @@ from shared.errors import Invalid, PatrolError, unexpected
 from shared.events import JsonEvents
 from shared.inventory import Query
 from shared.model import Event, PatStatus
+from shared.operation import operation
 from shared.reconciler import RevokeOld
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _ORGANIZATION = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]{0,48}[0-9A-Za-z])?")
+# Names the operation in every answer; its log lines carry the same id.
+OPERATION_HEADER = "X-Operation-Id"
 # The platform's own query parameters: the function key and its name.
 _PLATFORM_PARAMETERS = {"code", "clientId"}
 
@@ -33,6 +36,7 @@ class Request:
     query: Mapping[str, str]
     route: Mapping[str, str]
     body: bytes = b""
+    operation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,13 @@ class Response:
 
 def answer(function: str, request: Request, environ: Mapping[str, str], root: Path) -> Response:
     """Carry out one call. Every error becomes a problem document; none escapes."""
+    with operation(request.operation_id):
+        response = _answer(function, request, environ, root)
+    named = {OPERATION_HEADER: request.operation_id} if request.operation_id else {}
+    return replace(response, headers={**response.headers, **named})
+
+
+def _answer(function: str, request: Request, environ: Mapping[str, str], root: Path) -> Response:
     role, handler = HANDLERS[function]
     try:
         app = wiring.app(environ, root)

@@ -7,6 +7,7 @@ import logging
 from datetime import datetime, timedelta
 
 from shared.model import Event, Secret
+from shared.operation import current
 
 _LOGGER = logging.getLogger("patrol")
 
@@ -43,7 +44,7 @@ class JsonEvents:
     def emit(self, name: str, /, **fields: object) -> None:
         """Write one event; fields that are None are left out."""
         level = logging.ERROR if name in ERRORS else logging.WARNING if name in _WARNINGS else logging.INFO
-        merged = {"event": str(name), **self._common, **fields}
+        merged = {"event": str(name), "operationId": current(), **self._common, **fields}
         line = {key: value for key, value in merged.items() if value is not None}
         _LOGGER.log(level, "%s", json.dumps(line, default=_plain))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -28,6 +27,7 @@ from shared.model import (
     Tag,
     VaultRecord,
 )
+from shared.operation import Pool
 from shared.planner import LONGEST_PATIENCE, backoff
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Executor:
         with ExitStack() as pools:
             pool = {
                 organization: pools.enter_context(
-                    ThreadPoolExecutor(min(self._workers, count), thread_name_prefix=f"patrol-{organization}")
+                    Pool(min(self._workers, count), thread_name_prefix=f"patrol-{organization}")
                 )
                 for organization, count in counts.items()
             }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from shared import planner
 from shared.errors import PatrolError
 from shared.model import LivePat, Manifest, Observation, PatStatus, Source, Standing, VaultRecord
+from shared.operation import Pool
 from shared.scopes import FULL_ACCESS
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def take(manifest: Manifest, pats: PatService, vault: SecretVault, clock: Clock,
         if query.organization in {None, source.organization} and query.account in {None, source.account}
     ]
     wanted = [(source, status) for source in sources for status in query.statuses]
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="patrol-inventory") as pool:
+    with Pool(WORKERS, thread_name_prefix="patrol-inventory") as pool:
         records_future = pool.submit(_records, vault)
         listings = list(pool.map(lambda item: _listing(pats, *item), wanted))
         records = records_future.result()

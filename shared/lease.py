@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
@@ -35,7 +36,9 @@ class HeldLease:
         self._events = events
         self._done = threading.Event()
         self._lost = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name="patrol-lease", daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._renew,), name="patrol-lease", daemon=True
+        )
         self._thread.start()
 
     def lost(self) -> bool:

@@ -7,7 +7,6 @@ vault nothing is. An empty list taken for the truth would re-issue everything.
 from __future__ import annotations
 
 import dataclasses
-from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,7 @@ from shared.model import (
     Tag,
     VaultRecord,
 )
+from shared.operation import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -102,7 +102,7 @@ class Reconciler:
         listings: dict[Source, Mapping[str, LivePat]] = {}
         unreadable: dict[Source, PatrolError] = {}
         wanted = list(sources)
-        with ThreadPoolExecutor(LISTING_WORKERS, thread_name_prefix="patrol-list") as pool:
+        with Pool(LISTING_WORKERS, thread_name_prefix="patrol-list") as pool:
             for source, result in zip(wanted, pool.map(self._list_one, wanted), strict=True):
                 if isinstance(result, PatrolError):
                     unreadable[source] = result

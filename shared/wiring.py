@@ -17,6 +17,7 @@ from shared.errors import Conflict, PatrolError, unexpected
 from shared.events import JsonEvents, quieten_libraries
 from shared.lease import LeaseKeeper
 from shared.model import RUN_DEADLINE, Event, OutcomeKind, Report
+from shared.operation import operation
 from shared.reconciler import Reconciler, RevokeOld, Rotation
 from shared.settings import Settings
 from shared.sign_in_notes import SignInNotes
@@ -151,17 +152,23 @@ def app(environ: Mapping[str, str], root: Path) -> App:
         return _apps[root]
 
 
-def run(environ: Mapping[str, str], root: Path) -> None:
+def run(environ: Mapping[str, str], root: Path, *, operation_id: str | None = None) -> None:
     """One scheduled run, with faults of the deployment told the same way as any other failure.
+
+    Args:
+        environ: the app settings.
+        root: the folder of `function_app.py`.
+        operation_id: the platform's id of the invocation; every event of the run carries it.
 
     Raises:
         RunFailed: the run did not do all it should.
     """
-    try:
-        app(environ, root).run()
-    except RunFailed:
-        raise
-    except Exception as error:  # noqa: BLE001 - the host logs what escapes, with a text that may quote a secret
-        known = error if isinstance(error, PatrolError) else unexpected(error)
-        JsonEvents().emit(Event.RUN_FAILED, error=known.reason, message=known.message, remedy=known.remedy)
-        raise RunFailed(str(known)) from None
+    with operation(operation_id):
+        try:
+            app(environ, root).run()
+        except RunFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - the host logs what escapes, with a text that may quote a secret
+            known = error if isinstance(error, PatrolError) else unexpected(error)
+            JsonEvents().emit(Event.RUN_FAILED, error=known.reason, message=known.message, remedy=known.remedy)
+            raise RunFailed(str(known)) from None

@@ -10,6 +10,7 @@ import pytest
 from shared import events
 from shared.events import JsonEvents, quieten_libraries
 from shared.model import Event, Reason, Secret
+from shared.operation import Pool, operation
 
 
 def emitted(caplog: pytest.LogCaptureFixture, name: str, **fields: object) -> dict[str, Any]:
@@ -115,3 +116,17 @@ def test_loggers_that_have_printed_tokens_cannot_be_turned_on_from_outside(
 
     assert logging.getLogger(logger).isEnabledFor(level) is False
     assert logging.getLogger("patrol").isEnabledFor(logging.INFO) is True
+
+
+def test_a_line_carries_the_operation_that_it_belongs_to_also_from_a_pools_thread(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.DEBUG, "patrol"):
+        with operation("4711"), Pool(1) as pool:
+            pool.submit(JsonEvents().emit, "inside").result()
+        JsonEvents().emit("after")
+
+    assert [json.loads(record.getMessage()) for record in caplog.records] == [
+        {"event": "inside", "operationId": "4711"},
+        {"event": "after"},
+    ]

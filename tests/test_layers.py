@@ -34,10 +34,11 @@ CORE = {
     "scopes": may_import(),
     "model": may_import("errors"),
     "ports": may_import("errors model"),
+    "operation": may_import(),
     "planner": may_import("errors model"),
     "breaker": may_import("errors"),
-    "executor": may_import("errors model ports planner breaker"),
-    "reconciler": may_import("errors model ports planner executor"),
+    "executor": may_import("errors model ports planner breaker operation"),
+    "reconciler": may_import("errors model ports planner executor operation"),
 }
 
 PARSING = {
@@ -47,7 +48,7 @@ PARSING = {
 EDGES = {
     "settings": may_import("errors model ports"),
     "clock": may_import("errors model ports"),
-    "events": may_import("errors model ports"),
+    "events": may_import("errors model ports operation"),
     "http": may_import("errors model ports", "requests"),
     "entra_errors": may_import("errors model"),
     "token_cache": may_import("errors model", "msal"),
@@ -63,7 +64,7 @@ EDGES = {
 PRESENTATION = {
     "problems": may_import("errors model"),
     "authorization": may_import("errors model settings"),
-    "inventory": may_import("errors model ports planner scopes"),
+    "inventory": may_import("errors model ports planner scopes operation"),
     "status": may_import("errors model ports planner"),
     "views": may_import("errors model planner reconciler inventory status"),
 }
