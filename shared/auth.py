@@ -18,6 +18,7 @@ from shared import token_cache
 from shared.entra_errors import Retry, SignInRefused
 from shared.errors import PatrolError
 from shared.model import Account, ClientCredential, Event, Secret, SignIn, SignInHealth
+from shared.transport import transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 # The SDK's defaults are five minutes a time-out, for many tries: too long for a token that may be asked for between a
 # create and its store (R2). The endpoint is on the same machine, and whoever asks for a token tries again as well: the
 # tries multiply.
-_PATIENCE: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 1}
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 10
+RETRIES = 1
 
 # A token is used only while it outlives a whole run, so that none expires between a create and its store.
 _LEAST_LIFE_SECONDS = 15 * 60
@@ -191,5 +194,6 @@ def managed_identity(client_id: str | None, environ: Mapping[str, str]) -> Token
     of a chain, keeps a misconfigured identity from being replaced by something unexpected.
     """
     if "IDENTITY_ENDPOINT" in environ:
-        return ManagedIdentityCredential(client_id=client_id, **_PATIENCE)
+        patience: dict[str, Any] = {"transport": transport(CONNECT_TIMEOUT, READ_TIMEOUT), "retry_total": RETRIES}
+        return ManagedIdentityCredential(client_id=client_id, **patience)
     return DefaultAzureCredential(managed_identity_client_id=client_id, exclude_environment_credential=True)

@@ -1,4 +1,4 @@
-"""How Patrol speaks HTTP itself: one session type for MSAL and the PAT API, with time-outs and without surprises."""
+"""How Patrol speaks HTTP itself: one session type, with time-outs and without surprises."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 import requests
-from requests.adapters import HTTPAdapter
+
+from shared.timed import TimedAdapter
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
+    from urllib3.util import Retry
 
-# Seconds to connect, seconds between two bytes of the answer. Together with few retries they keep a run far below the
-# age at which an orphan may be revoked (R2).
+# Seconds to connect, seconds for the whole answer. Together with few retries they keep a run far below the age at which
+# an orphan may be revoked (R2).
 TIMEOUT = (5, 20)
 USER_AGENT = "patrol/0.1.0"
 
@@ -22,12 +24,17 @@ class PlainSession(requests.Session):
 
     Proxies and CA bundles of the environment are honoured. A redirect would carry us to a sign-in page that answers
     200; a cookie would mix the sign-ins of two accounts; a .netrc entry would replace our Authorization header.
+
+    Args:
+        connections: how many are kept open.
+        retries: what urllib3 tries again; nothing unless told otherwise.
     """
 
-    def __init__(self, connections: int = 10) -> None:
+    def __init__(self, connections: int = 10, retries: Retry | int = 0) -> None:
         super().__init__()
-        adapter = HTTPAdapter(pool_connections=connections, pool_maxsize=connections)
-        self.mount("https://", adapter)
+        adapter = TimedAdapter(pool_connections=connections, pool_maxsize=connections, max_retries=retries)
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, adapter)
         self.auth = _leave_authorization_alone
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.headers["User-Agent"] = USER_AGENT

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient, LinearRetry
 
+from shared.transport import transport
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,13 +19,8 @@ if TYPE_CHECKING:
     from shared.settings import StorageSettings
 
 CONTAINER = "patrol"
-# The SDK's own policy waits 15 s before its first retry, and longer after: a run would stand still for a minute before
-# it goes on without its lease.
-_OPTIONS: dict[str, Any] = {
-    "connection_timeout": 5,
-    "read_timeout": 10,
-    "retry_policy": LinearRetry(backoff=1, retry_total=2),
-}
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 10
 
 # What `UseDevelopmentStorage=true` stands for: the storage emulator's published account, which the Functions host
 # understands by itself and the SDK does not (Microsoft Learn, "Use the Azurite emulator").
@@ -61,8 +58,15 @@ class Storage:
             connection = self._settings.connection.reveal()
             if "usedevelopmentstorage=true" in connection.lower():
                 connection = _EMULATOR
-            return BlobServiceClient.from_connection_string(connection, **_OPTIONS)
-        return BlobServiceClient(str(self._settings.blob_url), self._identity(self._settings.client_id), **_OPTIONS)
+            return BlobServiceClient.from_connection_string(connection, **_options())
+        return BlobServiceClient(str(self._settings.blob_url), self._identity(self._settings.client_id), **_options())
+
+
+def _options() -> dict[str, Any]:
+    # The SDK's own policy waits 15 s before its first retry, and longer after: a run would stand still for a minute
+    # before it goes on without its lease.
+    retry_policy = LinearRetry(backoff=1, retry_total=2)
+    return {"retry_policy": retry_policy, "transport": transport(CONNECT_TIMEOUT, READ_TIMEOUT)}
 
 
 class NotesBlob:

@@ -15,6 +15,7 @@ from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 from requests.adapters import HTTPAdapter
 
 from local.cloud import Cloud, Fault
+from shared import auth
 from shared.auth import managed_identity
 from shared.entra_errors import REFUSALS
 from shared.errors import PatrolError, Refused, Throttled, Unavailable
@@ -327,13 +328,32 @@ def test_a_rate_limit_on_any_step_is_told_with_the_time_to_wait(
     assert (type(error), error.reason, error.retry_after) == (Throttled, "sign-in.throttled", told)
 
 
-def test_a_silent_entra_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [{"kind": "timeout", "seconds": 3}, {"kind": "drip", "seconds": 8}])
+def test_an_entra_that_is_silent_or_drips_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any]
+) -> None:
     monkeypatch.setattr("shared.http.TIMEOUT", (5, 0.3))
-    world.cloud.faults.script(Fault("token.password", kind="timeout", seconds=3))
+    world.cloud.faults.script(Fault("token.password", **fault))
+    started = time.monotonic()
 
     error = refusal(world)
 
     assert (isinstance(error, Unavailable), error.reason) == (True, "sign-in.unavailable")
+    assert time.monotonic() - started < 3
+
+
+def test_an_identity_endpoint_that_drips_is_given_up(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "READ_TIMEOUT", 0.3)
+    world = World(cloud, tmp_path)
+    cloud.faults.script(Fault("identity.token", kind="drip", seconds=8, times=None))
+    started = time.monotonic()
+
+    error = refusal(world)
+
+    assert (isinstance(error, PatrolError), error.reason) == (True, "vault.no-answer")
+    assert time.monotonic() - started < 6
 
 
 @pytest.fixture

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +13,7 @@ from shared.http import TIMEOUT, USER_AGENT, PlainSession
 from tests.clients.world import Answer, Stub
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 URL = "https://service.example/path"
@@ -108,3 +113,76 @@ def test_certificates_are_checked() -> None:
     session, _ = a_session()
 
     assert session.verify is True
+
+
+# ---- the time that an answer may take --------------------------------------------------------------------------------
+
+
+@contextmanager
+def a_slow_server(*parts: tuple[bytes, float]) -> Iterator[str]:
+    """Somewhere that writes each part of an answer byte by byte, over the given seconds. Yields its address."""
+    closing = threading.Event()
+
+    def write(connection: socket.socket) -> None:
+        connection.recv(65536)
+        for part, seconds in parts:
+            for byte in part:
+                closing.wait(seconds / len(part))
+                connection.sendall(bytes([byte]))
+        closing.wait(20)
+
+    def serve() -> None:
+        with listener, listener.accept()[0] as connection:
+            try:
+                write(connection)
+            except OSError:
+                return  # the client has hung up
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{listener.getsockname()[1]}"
+    closing.set()
+    thread.join(20)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n"
+DRIPS = [
+    pytest.param([(HEAD, 8), (b"\r\n" + 20 * b"x", 0)], id="headers"),
+    pytest.param([(HEAD + b"\r\n", 0), (20 * b"x", 8)], id="body"),
+]
+
+
+@pytest.mark.parametrize("parts", DRIPS)
+def test_an_answer_that_drips_is_given_up_when_its_time_is_over(
+    parts: list[tuple[bytes, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with a_slow_server(*parts) as address:
+        started = time.monotonic()
+
+        # No pause between two bytes is as long as the time-out.
+        with pytest.raises((requests.ConnectionError, requests.Timeout)):
+            PlainSession().get(f"http://{address}/", timeout=(5, 0.8))
+
+        assert 0.7 < time.monotonic() - started < 4
+
+
+def test_an_answer_that_is_slow_but_in_time_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with a_slow_server((HEAD + b"\r\n", 0.3), (20 * b"x", 0.3)) as address:
+        response = PlainSession().get(f"http://{address}/", timeout=(5, 20))
+
+        assert response.content == 20 * b"x"
+
+
+def test_a_proxy_that_drips_is_given_up_like_one_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    with a_slow_server((b"HTTP/1.1 200 Connection established\r\n\r\n", 8)) as address:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        started = time.monotonic()
+
+        with pytest.raises((requests.ConnectionError, requests.Timeout)):
+            PlainSession().get(URL, timeout=(0.8, 20))
+
+        assert 0.7 < time.monotonic() - started < 4

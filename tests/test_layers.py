@@ -49,15 +49,17 @@ EDGES = {
     "settings": may_import("errors model ports"),
     "clock": may_import("errors model ports"),
     "events": may_import("errors model ports operation"),
-    "http": may_import("errors model ports", "requests"),
+    "timed": may_import("", "requests urllib3"),
+    "http": may_import("errors model ports timed", "requests urllib3"),
+    "transport": may_import("http", "azure urllib3"),
     "entra_errors": may_import("errors model"),
     "token_cache": may_import("errors model", "msal"),
     "entra": may_import("errors model entra_errors token_cache http", "msal requests azure"),
     "sign_in_notes": may_import("errors model ports entra_errors"),
-    "auth": may_import("errors model ports entra entra_errors token_cache sign_in_notes", "azure"),
-    "storage": may_import("errors model ports settings", "azure"),
+    "auth": may_import("errors model ports entra entra_errors token_cache sign_in_notes transport", "azure"),
+    "storage": may_import("errors model ports settings transport", "azure"),
     "lease": may_import("errors model ports storage", "azure"),
-    "clients": may_import("errors model ports clock http clients", "requests azure"),
+    "clients": may_import("errors model ports clock http transport clients", "requests azure"),
 }
 
 # What is shown to people: built from the core's answers, with no remote in sight.

@@ -382,6 +382,7 @@ NO_VERDICT = [
     pytest.param({"kind": "reset", "when": "after"}, 1, False, id="reset after"),
     pytest.param({"kind": "timeout", "seconds": 2}, 0, False, id="timeout before"),
     pytest.param({"kind": "timeout", "seconds": 2, "when": "after"}, 1, False, id="timeout after"),
+    pytest.param({"kind": "drip", "seconds": 8}, 1, False, id="drip"),
     pytest.param({"status": 500}, 0, True, id="500 before"),
     pytest.param({"status": 500, "when": "after"}, 1, True, id="500 after"),
     pytest.param({"status": 503, "retry_after": 1}, 0, True, id="503 before"),

@@ -219,6 +219,7 @@ FAILURES = [
     pytest.param({"kind": "reset"}, Unavailable, "vault.no-answer", 3, id="reset before"),
     pytest.param({"kind": "reset", "when": "after"}, Unavailable, "vault.no-answer", 3, id="reset after"),
     pytest.param({"kind": "timeout", "seconds": 2}, Unavailable, "vault.no-answer", 3, id="timeout"),
+    pytest.param({"kind": "drip", "seconds": 8}, Unavailable, "vault.no-answer", 3, id="drip"),
     pytest.param({"kind": "truncated"}, Unavailable, "vault.unreadable", 3, id="truncated"),
     pytest.param({"kind": "cut-json"}, Unavailable, "vault.unreadable", 1, id="cut JSON"),
     pytest.param({"kind": "html"}, Unavailable, "vault.unreadable", 1, id="203 with HTML"),
