@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from azure.core.exceptions import (
     AzureError,
@@ -22,6 +23,7 @@ from azure.core.exceptions import (
 from azure.core.pipeline.policies import RetryPolicy
 from azure.keyvault.secrets import SecretClient
 
+from shared.clients import keyvault_pages
 from shared.errors import PatrolError, Refused, Throttled, Unavailable
 from shared.model import Secret, StoredSecret, VaultRecord
 from shared.transport import transport
@@ -90,20 +92,18 @@ class PatVault:
     def list_records(self) -> Mapping[str, VaultRecord]:
         """The newest version of every secret, disabled ones included, by lower-case name."""
         with _translated("list", "the secrets"):
-            items = self._client.list_properties_of_secrets(raw_response_hook=self._page)
-            return {record.secret.lower(): record for record in map(_record, items)}
+            return {record.secret.lower(): record for record in map(keyvault_pages.record, self._items("/secrets"))}
 
     def list_deleted(self) -> frozenset[str]:
         """Lower-case names of soft-deleted secrets."""
         with _translated("list", "the deleted secrets"):
-            items = self._client.list_deleted_secrets(raw_response_hook=self._page)
-            return frozenset((item.name or "").lower() for item in items)
+            return frozenset(keyvault_pages.name(item).lower() for item in self._items("/deletedsecrets"))
 
     def versions(self, secret: str) -> tuple[VaultRecord, ...]:
         """All versions, oldest first. The service lists them in no useful order, and knows times by the second."""
         with _translated("list the versions of", secret):
-            items = self._client.list_properties_of_secret_versions(secret, raw_response_hook=self._page)
-            return tuple(sorted(map(_record, items), key=lambda record: record.created))
+            found = map(keyvault_pages.record, self._items(f"/secrets/{quote(secret, safe='')}/versions"))
+            return tuple(sorted(found, key=lambda record: record.created))
 
     def store(self, secret: str, value: Secret, *, expires_on: datetime, tags: Mapping[str, str]) -> str:
         """Write a new version: value, expiry and tags in one call, since a crash between two would orphan the PAT."""
@@ -139,14 +139,10 @@ class PatVault:
             {"list"} if _is_permitted(lambda: next(iter(self._client.list_properties_of_secrets()), None)) else ()
         ) | _write_permissions(self._client)
 
-    def _page(self, response: PipelineResponse[Any, Any]) -> None:
-        """Look at a page before the SDK does: to it, an answer without items is an empty vault."""
-        self._observe(response)
-        answer = response.http_response
-        if answer.status_code == HTTPStatus.OK:
-            content = answer.json()
-            if not isinstance(content, dict) or not isinstance(content.get("value"), list):
-                raise DecodeError("a page without its items")
+    def _items(self, path: str) -> Iterator[dict[str, Any]]:
+        return keyvault_pages.items(
+            self._client, path, lambda response: self._clock.observe(response.headers.get("Date"))
+        )
 
     def _observe(self, response: PipelineResponse[Any, Any]) -> None:
         self._clock.observe(response.http_response.headers.get("Date"))

@@ -433,6 +433,50 @@ def test_json_of_another_shape_is_no_empty_vault(
     assert raised(pat_vault.list_records).reason == "vault.unreadable"
 
 
+AN_ITEM: dict[str, Any] = {"id": "https://contoso-pats.vault.azure.net/secrets/a", "attributes": {"created": 1}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": None},
+        {"id": "https://contoso-pats.vault.azure.net/secrets/"},
+        {"id": "https://contoso-pats.vault.azure.net/keys/a"},
+        {"attributes": None},
+        {"attributes": {}},
+        {"attributes": {"created": "today"}},
+        {"attributes": {"created": 1, "exp": 1e30}},
+        {"tags": ["managed-by"]},
+    ],
+    ids=str,
+)
+def test_an_item_of_another_shape_is_no_secret(
+    answers: Callable[[Answer], None], pat_vault: PatVault, changes: dict[str, Any]
+) -> None:
+    answers(Answer({"value": [AN_ITEM], "nextLink": None}))
+    assert list(pat_vault.list_records()) == ["a"]
+
+    answers(Answer({"value": [{**AN_ITEM, **changes}], "nextLink": None}))
+    assert raised(pat_vault.list_records).reason == "vault.unreadable"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://contoso-pats.vault.azure.net:443/secrets?api-version=7.6&$skiptoken=x",  # for ever
+        "https://somebody-else.vault.azure.net/secrets?$skiptoken=x",
+        "http://contoso-pats.vault.azure.net/secrets?$skiptoken=x",
+        "/secrets?$skiptoken=x",
+    ],
+)
+def test_a_link_that_leads_back_or_away_is_not_followed(
+    answers: Callable[[Answer], None], pat_vault: PatVault, link: str
+) -> None:
+    answers(Answer({"value": [AN_ITEM], "nextLink": link}))
+
+    assert raised(pat_vault.list_records).reason == "vault.unreadable"
+
+
 @pytest.mark.parametrize("content", [b"{}", b"[]", b'{"id": null}', b'{"value": "v"}'])
 def test_a_store_that_names_no_version_is_no_success(
     answers: Callable[[Answer], None], pat_vault: PatVault, content: bytes
