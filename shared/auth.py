@@ -40,6 +40,8 @@ RETRIES = 1
 
 # A token is used only while it outlives a whole run, so that none expires between a create and its store.
 _LEAST_LIFE_SECONDS = 15 * 60
+# A token of this age was signed in for by the very calls that it is refused for.
+_YOUNG_SECONDS = 60
 # A stored sign-in that has not been rolled for this long is told: its write-back must have been failing.
 WARN_BEFORE_DEATH = timedelta(days=60)
 
@@ -60,6 +62,7 @@ class CredentialStore(Protocol):
 class _Session:
     lock: threading.Lock = field(default_factory=threading.Lock)
     token: Secret | None = None
+    signed_in: float = 0.0
     expires: float = 0.0
     health: SignInHealth = field(default_factory=SignInHealth)
 
@@ -96,14 +99,24 @@ class SignInService:
         with session.lock:
             if session.token is None or time.monotonic() > session.expires - _LEAST_LIFE_SECONDS:
                 grant = self._sign_in(self._accounts[account], session)
-                session.token, session.expires = grant.token, time.monotonic() + grant.expires_in
+                session.token, session.signed_in = grant.token, time.monotonic()
+                session.expires = session.signed_in + grant.expires_in
             return session.token
 
-    def forget(self, account: str) -> None:
-        """Drop a token that Azure DevOps did not take, so that the next call signs in anew."""
+    def forget(self, account: str, token: Secret) -> bool:
+        """Drop a token that Azure DevOps did not take, so that the next call signs in anew.
+
+        Returns:
+            False where the token is so young that another would fare no better: the user lacks access then. It is kept,
+            since each of a run's calls would sign in anew otherwise.
+        """
         session = self._sessions[account]
         with session.lock:
-            session.token = None
+            if session.token is token:
+                if time.monotonic() < session.signed_in + _YOUNG_SECONDS:
+                    return False
+                session.token = None
+            return True
 
     def health(self) -> Mapping[str, SignInHealth]:
         """How the latest sign-in of every account went in this process."""

@@ -40,8 +40,9 @@ class _ThisToken:
     def token(self, account: str) -> Secret:  # noqa: ARG002 - there is only one
         return self.value
 
-    def forget(self, account: str) -> None:
+    def forget(self, account: str, token: Secret) -> bool:  # noqa: ARG002 - there is only one
         """Nothing can be asked anew here."""
+        return False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

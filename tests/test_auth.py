@@ -26,6 +26,7 @@ from tests.clients.world import (
     TENANT,
     UPN,
     Answer,
+    Naps,
     Stub,
     World,
     a_manifest_text,
@@ -52,6 +53,14 @@ def cloud(running_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clo
     lead_to(running_cloud, monkeypatch)
     yield running_cloud
     assert dict(running_cloud.proxy.blocked) == {}, "no call goes anywhere else"
+
+
+@pytest.fixture
+def age(monkeypatch: pytest.MonkeyPatch) -> Naps:
+    """The time that passes for signed-in sessions: by its naps alone."""
+    age = Naps()
+    monkeypatch.setattr(auth, "time", age)
+    return age
 
 
 @pytest.fixture
@@ -401,13 +410,35 @@ def test_a_token_is_kept_for_the_account(world: World) -> None:
     assert sign_ins(world) == 1
 
 
-def test_a_forgotten_token_is_not_used_again(world: World) -> None:
-    first = sign_in(world)
+def test_a_forgotten_token_is_not_used_again(world: World, age: Naps) -> None:
+    first = world.tokens.token("build-bot")
+    age.sleep(61)
 
-    world.tokens.forget("build-bot")
+    assert world.tokens.forget("build-bot", first) is True
 
-    assert sign_in(world) != first
+    assert sign_in(world) != first.reveal()
     assert sign_ins(world) == 2
+
+
+def test_a_token_of_just_now_is_kept_since_another_would_fare_no_better(world: World, age: Naps) -> None:
+    first = world.tokens.token("build-bot")
+    age.sleep(59)
+
+    assert world.tokens.forget("build-bot", first) is False
+
+    assert (sign_in(world), sign_ins(world)) == (first.reveal(), 1)
+
+
+def test_a_token_that_has_been_replaced_already_costs_its_successor_nothing(world: World, age: Naps) -> None:
+    first = world.tokens.token("build-bot")
+    age.sleep(61)
+    world.tokens.forget("build-bot", first)
+
+    assert world.tokens.forget("build-bot", first) is True, "there will be another"
+    second = sign_in(world)
+    assert world.tokens.forget("build-bot", first) is True, "there is another"
+
+    assert (sign_in(world), sign_ins(world)) == (second, 2)
 
 
 def test_a_failure_is_not_kept(world: World) -> None:

@@ -67,6 +67,13 @@ class Tokens:
             self._claims[token] = claims
         return token
 
+    def end(self, principal: str) -> None:
+        """Nothing takes the user's access tokens any more, as after an admin's reset where tokens are re-evaluated."""
+        with self._lock:
+            ended = [token for token, claims in self._claims.items() if claims.principal == principal]
+            for token in ended:
+                del self._claims[token]
+
     def read(self, token: str) -> Claims | None:
         """The claims of a token that was issued and has not expired."""
         with self._lock:

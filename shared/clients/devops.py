@@ -36,6 +36,7 @@ PAGE_SIZE = 100  # the most that the list operation returns
 LONGEST_WAIT = 30.0
 ATTEMPTS = 3
 PAUSES = (1.0, 3.0)
+_REPEATABLE = frozenset({"GET", "DELETE"})
 
 
 class TokenSource(Protocol):
@@ -45,8 +46,8 @@ class TokenSource(Protocol):
         """A token of the account's user."""
         ...
 
-    def forget(self, account: str) -> None:
-        """Drop a token that was not taken."""
+    def forget(self, account: str, token: Secret) -> bool:
+        """Drop a token that was not taken. False where another one would fare no better."""
         ...
 
 
@@ -200,18 +201,22 @@ class DevOpsClient:
     def _with_bearer(
         self, source: Source, method: str, url: str, body: Mapping[str, object] | None = None
     ) -> dict[str, Any]:
+        """A call as the account's user.
+
+        An older token may have been ended since, as by an administrator's reset. A call that may be repeated is then
+        made again with a fresh one.
+        """
+        session, token = self._session(source), self._tokens.token(source.account)
         try:
-            return self._ask(self._session(source), source, method, url, self._bearer(source), body)
+            return self._ask(session, source, method, url, _Bearer(token), body)
         except Refused as error:
-            if error.reason == "pat.not-authenticated":
-                self._tokens.forget(source.account)
-            raise
+            stale = error.reason == "pat.not-authenticated" and self._tokens.forget(source.account, token)
+            if not stale or method not in _REPEATABLE:
+                raise
+        return self._ask(session, source, method, url, _Bearer(self._tokens.token(source.account)), body)
 
     def _session(self, source: Source) -> PlainSession:
         return self._sessions[source.account]
-
-    def _bearer(self, source: Source) -> AuthBase:
-        return _Bearer(self._tokens.token(source.account))
 
     def _ask(
         self,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.cloud import Cloud
+from shared import auth
 from shared.clients import devops
 from tests.clients.world import Naps, World, lead_to
 
@@ -37,3 +38,11 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> Naps:
     naps = Naps()
     monkeypatch.setattr(devops, "time", naps)
     return naps
+
+
+@pytest.fixture
+def age(monkeypatch: pytest.MonkeyPatch) -> Naps:
+    """The time that passes for signed-in sessions: by its naps alone."""
+    age = Naps()
+    monkeypatch.setattr(auth, "time", age)
+    return age

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ from tests.clients.world import (
     CLIENT_SECRET,
     HOME,
     ORG,
+    OTHER_ORG,
     TENANT,
     UPN,
     Answer,
@@ -178,7 +181,7 @@ def test_a_byte_order_mark_does_not_matter(world: World) -> None:
 
 
 @pytest.mark.parametrize("fault", SIGN_IN_FACES)
-def test_a_sign_in_page_in_any_shape_is_a_refusal_and_the_token_is_forgotten(
+def test_a_sign_in_page_in_any_shape_is_a_refusal_and_a_token_of_just_now_is_not_asked_for_again(
     world: World, fault: dict[str, Any]
 ) -> None:
     world.cloud.faults.script(Fault("pats.list", **fault))
@@ -188,8 +191,78 @@ def test_a_sign_in_page_in_any_shape_is_a_refusal_and_the_token_is_forgotten(
 
     assert (type(raised.value), raised.value.reason) == (Refused, "pat.not-authenticated")
     assert "build-bot is a member of contoso" in raised.value.remedy
-    assert listed(world) == set()
+    assert (len(world.calls("pats.list")), len(world.calls("token.password"))) == (1, 1)
+
+
+@pytest.mark.parametrize("fault", SIGN_IN_FACES)
+@pytest.mark.parametrize("verb", ["list", "get", "revoke"])
+def test_a_call_that_an_older_token_was_not_taken_for_is_made_again_with_a_fresh_one(
+    world: World, age: Naps, fault: dict[str, Any], verb: str
+) -> None:
+    made = world.pat().authorization_id
+    listed(world)
+    age.sleep(3600 - 900)
+    world.cloud.faults.script(Fault(f"pats.{verb}", **fault))
+
+    {
+        "list": lambda: listed(world),
+        "get": lambda: world.devops.get(HOME, made),
+        "revoke": lambda: world.devops.revoke(HOME, made),
+    }[verb]()
+
+    assert (len(world.calls(f"pats.{verb}")) - (verb == "list"), len(world.calls("token.password"))) == (2, 2)
+
+
+def test_a_fresh_token_that_is_not_taken_either_ends_it(world: World, age: Naps) -> None:
+    listed(world)
+    age.sleep(600)
+    world.cloud.faults.script(Fault("pats.list", kind="html", times=None))
+
+    for source in (HOME, AWAY):
+        with pytest.raises(Refused) as raised:
+            listed(world, source)
+        assert raised.value.reason == "pat.not-authenticated"
+
+    assert [call.organization for call in world.calls("pats.list")] == [ORG, ORG, ORG, OTHER_ORG]
     assert len(world.calls("token.password")) == 2
+
+
+def test_lists_that_meet_a_stale_token_at_once_sign_in_once(world: World, age: Naps) -> None:
+    listed(world)
+    age.sleep(600)
+    world.cloud.entra.tokens.end(UPN)
+    met = threading.Barrier(2)
+    world.cloud.faults.script(Fault("pats.list", action=met.wait, times=2))
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda source: listed(world, source), (HOME, AWAY)))
+
+    assert (found, len(world.calls("token.password"))) == ([set(), set()], 2)
+
+
+def test_a_create_is_not_made_again_but_the_next_one_has_a_fresh_token(world: World, age: Naps) -> None:
+    listed(world)
+    age.sleep(600)
+    world.cloud.faults.script(Fault("pats.create", kind="html"))
+
+    with pytest.raises(Refused):
+        create(world.devops)
+    assert (len(world.calls("pats.create")), len(world.calls("token.password"))) == (1, 1)
+
+    create(world.devops)
+    assert (len(world.calls("pats.create")), len(world.calls("token.password"))) == (2, 2)
+
+
+def test_a_sign_in_that_fails_in_between_is_what_is_told(world: World, age: Naps) -> None:
+    listed(world)
+    age.sleep(600)
+    world.cloud.entra.set_password(UPN, "another", by="admin")
+    world.cloud.entra.tokens.end(UPN)
+
+    with pytest.raises(Refused) as raised:
+        listed(world)
+
+    assert raised.value.reason == "sign-in.password"
 
 
 def test_a_token_that_is_taken_is_used_for_every_call(world: World) -> None:
@@ -745,12 +818,11 @@ def test_an_account_that_has_become_another_identity_is_asked_anew_the_next_time
     assert raised.value.reason == "pat.verify-identity"
 
 
-def test_a_bearer_that_is_not_taken_while_verifying_is_forgotten_too(world: World) -> None:
+def test_an_older_bearer_that_is_not_taken_while_verifying_is_replaced_too(world: World, age: Naps) -> None:
     created = create(world.devops)
+    age.sleep(600)
     world.cloud.faults.script(Fault("connectionData", kind="challenge"))
 
-    with pytest.raises(Refused):
-        world.devops.verify(HOME, created.token)
     world.devops.verify(HOME, created.token)
 
     assert len(world.calls("token.password")) == 2

@@ -121,7 +121,7 @@ class Naps:
 
 
 class FixedToken:
-    """One token for every account, and how often it was given back."""
+    """One token for every account, and how often it was given back. There never is another."""
 
     def __init__(self, token: str = "header.payload.signature") -> None:
         self._token = Secret(token)
@@ -131,8 +131,10 @@ class FixedToken:
         assert account
         return self._token
 
-    def forget(self, account: str) -> None:
+    def forget(self, account: str, token: Secret) -> bool:
+        assert token is self._token
         self.forgotten.append(account)
+        return False
 
 
 @dataclass
