@@ -85,7 +85,7 @@ def simulated(cloud: Cloud) -> Iterator[SimulatedTime]:
             patch.setattr(module, "time", time)
         patch.setattr(RequestsTransport, "sleep", lambda _, seconds: time.sleep(seconds))
         for module in (shared.executor, shared.reconciler):
-            patch.setattr(module, "ThreadPoolExecutor", InlinePool)
+            patch.setattr(module, "Pool", InlinePool)
         for module in (local.cloud.devops, local.cloud.keyvault):
             patch.setattr(module, "uuid", ids)
         yield time
