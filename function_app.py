@@ -5,6 +5,7 @@ which functions there are, and an error or a slow import here would cost every o
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import azure.functions as func
 
@@ -61,11 +62,11 @@ def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the bi
 
 
 def _answer(function: str, req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    from shared import api  # noqa: PLC0415 - heavy imports on first use
+    from shared import api, parsing  # noqa: PLC0415 - heavy imports on first use
 
-    request = api.Request(
+    request = parsing.Request(
         headers=req.headers,
-        query=req.params,
+        query=urlsplit(req.url).query,
         route=req.route_params,
         body=req.get_body(),
         operation_id=context.invocation_id,

@@ -10,6 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -17,12 +19,18 @@ from shared.errors import Denied
 from shared.settings import HttpAuthorization
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PRINCIPAL_HEADER = "X-MS-CLIENT-PRINCIPAL"
 
 # Claims may come under short names or under the older URIs (Microsoft Learn, "User identities in App Service").
 _ROLE_CLAIMS = frozenset({"roles", "role", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"})
+
+
+_OBJECT_CLAIMS = frozenset({"oid", "http://schemas.microsoft.com/identity/claims/objectidentifier"})
+# `azp` in tokens of version 2, `appid` in those of version 1 (Microsoft Learn, "Access token claims reference").
+_APPLICATION_CLAIMS = frozenset({"azp", "appid"})
+_GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 class Role(StrEnum):
@@ -33,29 +41,61 @@ class Role(StrEnum):
     REVOKE = "Pat.Revoke"
 
 
-def authorize(mode: HttpAuthorization, headers: Mapping[str, str], needed: Role) -> None:
-    """Let the caller pass, or not.
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a call, as far as the platform tells.
+
+    Attributes:
+        kind: `function-key` when the key is all there is to know (the platform does not tell its name), or `principal`.
+        object_id: the principal's id in Entra, a user's or a service principal's.
+        application_id: the application that called, for itself or for the user.
+    """
+
+    kind: str
+    object_id: str | None = None
+    application_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Principal:
+    roles: frozenset[str]
+    caller: Caller
+
+
+def authorize(mode: HttpAuthorization, headers: Mapping[str, str], needed: Role | None) -> Caller:
+    """Let the caller pass, or not. None needs no role, but a principal all the same.
 
     Raises:
         Denied: in mode `entra`, without a principal (401) or without the role (403). Whatever cannot be read is no
             entry.
     """
     if mode is HttpAuthorization.KEYS:
-        return
-    roles = _roles(headers.get(PRINCIPAL_HEADER, ""))
-    if roles is None:
+        return Caller("function-key")
+    principal = _principal(headers.get(PRINCIPAL_HEADER, ""))
+    if principal is None:
         message = "The call carries no principal of App Service authentication."
         raise Denied(message, reason="caller.unknown", remedy="Sign in to Entra and send the access token.")
-    if needed not in roles:
+    if needed is not None and needed not in principal.roles:
         raise Denied(f"The caller lacks the app role {needed}.", reason="caller.role", remedy="Ask for the role.")
+    return principal.caller
 
 
-def _roles(header: str) -> frozenset[str] | None:
-    """The app roles of a principal header, None when it is absent or unreadable."""
+def _principal(header: str) -> _Principal | None:
+    """Roles and ids of a principal header, None when it is absent or unreadable."""
     try:
         principal = json.loads(base64.b64decode(header + "=" * (-len(header) % 4), validate=True))
-        claims = principal["claims"]
+        claims = [(claim["typ"], claim["val"]) for claim in principal["claims"]]
         named = {str(principal.get("role_typ", "")), *_ROLE_CLAIMS} - {""}
-        return frozenset(str(claim["val"]) for claim in claims if claim["typ"] in named)
     except (binascii.Error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+    if not all(isinstance(part, str) for claim in claims for part in claim):
+        return None
+    return _Principal(
+        roles=frozenset(value for kind, value in claims if kind in named),
+        caller=Caller("principal", _first(claims, _OBJECT_CLAIMS), _first(claims, _APPLICATION_CLAIMS)),
+    )
+
+
+def _first(claims: Sequence[tuple[str, str]], kinds: frozenset[str]) -> str | None:
+    """The first claim of these kinds that is an id; anything else is not fit for a log."""
+    return next((value for kind, value in claims if kind in kinds and _GUID.fullmatch(value)), None)

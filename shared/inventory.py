@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from shared import planner
@@ -24,6 +25,15 @@ EXPIRES_SOON = timedelta(days=7)
 LONG_LIVED = timedelta(days=90)
 
 
+class FindingCode(StrEnum):
+    """Kinds of findings."""
+
+    GLOBAL = "global"
+    FULL_ACCESS = "full-access"
+    EXPIRES_SOON = "expires-soon"
+    LONG_LIVED = "long-lived"
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """What to list: all organisations and accounts where none is named."""
@@ -38,7 +48,7 @@ class Query:
 class Finding:
     """Something about a PAT that a person should look at."""
 
-    code: str
+    code: FindingCode
     message: str
 
 
@@ -160,13 +170,13 @@ class _Judge:
         findings = []
         if pat.all_organizations:
             message = "Works in every organisation. Azure DevOps stops all such PATs on 2026-12-01; replace it by then."
-            findings.append(Finding("global", message))
+            findings.append(Finding(FindingCode.GLOBAL, message))
         if FULL_ACCESS in pat.scopes:
             findings.append(
-                Finding("full-access", "May do everything its owner may. Name the scopes it needs instead.")
+                Finding(FindingCode.FULL_ACCESS, "May do everything its owner may. Name the scopes it needs instead.")
             )
         if status is PatStatus.ACTIVE and pat.valid_to - self._now <= EXPIRES_SOON:
-            findings.append(Finding("expires-soon", f"Stops working within {EXPIRES_SOON.days} days."))
+            findings.append(Finding(FindingCode.EXPIRES_SOON, f"Stops working within {EXPIRES_SOON.days} days."))
         if pat.valid_to - pat.valid_from > LONG_LIVED:
-            findings.append(Finding("long-lived", f"Was made to live longer than {LONG_LIVED.days} days."))
+            findings.append(Finding(FindingCode.LONG_LIVED, f"Was made to live longer than {LONG_LIVED.days} days."))
         return findings

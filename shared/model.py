@@ -403,8 +403,7 @@ class Event(StrEnum):
     LEASE_UNAVAILABLE = "lease.unavailable"
     REQUEST_REFUSED = "request.refused"
     REQUEST_FAILED = "request.failed"
-    REVOKED_BY_REQUEST = "request.revoked"
-    ROTATED_BY_REQUEST = "request.rotated"
+    AUDIT = "audit.change"
 
 
 class OutcomeKind(StrEnum):

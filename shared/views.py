@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from shared.model import Account, Manifest, Observation, Plan, Revoke, SignInHealth, Skip, State
+from shared.model import Account, Manifest, Observation, Outcome, Plan, Revoke, SignInHealth, Skip, Source, State
 from shared.planner import ALARMING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from shared.answers import (
+        AccountState,
+        ActionView,
+        Fault,
+        InventoryView,
+        NotRevoked,
+        PatState,
+        PatView,
+        PlanView,
+        RotationView,
+        SkipView,
+        SourceFault,
+        StatusView,
+    )
     from shared.errors import PatrolError
     from shared.inventory import Inventory, Item
     from shared.planner import Assessment
     from shared.reconciler import Rotation
 
-Json = dict[str, Any]
-
 _WORST_FIRST = (State.UNREADABLE, State.EXPIRED, State.OVERDUE, State.PAUSED, State.DUE, State.OK)
 
 
-def moment(time: datetime | None) -> str | None:
+def moment(time: datetime) -> str:
     """A time as RFC 3339, to the second."""
-    return time.isoformat(timespec="seconds").replace("+00:00", "Z") if time else None
+    return time.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def plan_view(plan: Plan) -> Json:
+def _moment(time: datetime | None) -> str | None:
+    return moment(time) if time else None
+
+
+def plan_view(plan: Plan) -> PlanView:
     """`GET /plan`: what the next run would do, and why."""
-    issues = [
+    issues: list[ActionView] = [
         {
             "action": "issue",
             "pat": action.spec.name,
@@ -41,13 +57,10 @@ def plan_view(plan: Plan) -> Json:
     return {
         "complete": plan.complete,
         "at": moment(plan.at),
-        "actions": issues + [_revoke(action) for action in plan.revocations],
+        "actions": [*issues, *(_revoke(action) for action in plan.revocations)],
         "skipped": [_skip(skip) for skip in plan.skipped],
         "refused": [_revoke(action) for action in plan.refused],
-        "errors": [
-            {"account": source.account, "organization": source.organization, **_error(error)}
-            for source, error in sorted(plan.unreadable.items())
-        ],
+        "errors": [_source_fault(source, error) for source, error in sorted(plan.unreadable.items())],
     }
 
 
@@ -66,7 +79,7 @@ def status_view(
     observation: Observation,
     items: tuple[Assessment, ...],
     health: Mapping[str, SignInHealth],
-) -> tuple[int, Json]:
+) -> tuple[int, StatusView]:
     """`GET /status`: HTTP status and body. 503 when a consumer is, or soon will be, without a working PAT."""
     worst = next((state for state in _WORST_FIRST if any(item.state is state for item in items)), State.OK)
     failures = {source.account: error for source, error in sorted(observation.unreadable.items(), reverse=True)}
@@ -74,7 +87,7 @@ def status_view(
         _account(account, failures.get(name), health.get(name, SignInHealth()), observation.at)
         for name, account in sorted(manifest.accounts.items())
     ]
-    body = {
+    body: StatusView = {
         "status": worst,
         "at": moment(observation.at),
         "pats": [_standing(item) for item in items],
@@ -83,54 +96,49 @@ def status_view(
     return 503 if worst in ALARMING or failures else 200, body
 
 
-def _account(account: Account, failure: PatrolError | None, health: SignInHealth, now: datetime) -> Json:
+def _account(account: Account, failure: PatrolError | None, health: SignInHealth, now: datetime) -> AccountState:
     """How an account's sign-in stands. `retry` tells what trying again does: `human`, `lockout` or `later`."""
     error = failure or health.error
     age = (now - health.last_success).total_seconds() if health.last_success else None
-    return {
+    state: AccountState = {
         "name": account.name,
         "state": "failing" if error else "ok",
         "signIn": account.sign_in,
-        "lastSuccess": moment(health.last_success),
+        "lastSuccess": _moment(health.last_success),
         "ageSeconds": max(0, round(age)) if age is not None else None,
-        "diesAt": moment(health.dies_at),
-        **({**_error(error), "retry": health.retry} if error else {}),
+        "diesAt": _moment(health.dies_at),
     }
+    return {**state, **fault(error), "retry": health.retry} if error else state
 
 
-def inventory_view(inventory: Inventory) -> Json:
+def inventory_view(inventory: Inventory) -> InventoryView:
     """`GET /pats`."""
     return {
         "complete": inventory.complete,
         "pats": [_item(item) for item in inventory.items],
-        "errors": [
-            {
-                "account": item.source.account if item.source else None,
-                "organization": item.source.organization if item.source else None,
-                **_error(item.error),
-            }
-            for item in inventory.errors
-        ],
+        "errors": [_source_fault(item.source, item.error) for item in inventory.errors],
     }
 
 
-def rotation_view(rotation: Rotation) -> Json:
+def rotation_view(rotation: Rotation) -> RotationView:
     """`POST /pats/{name}/rotate`: what is new, what is dead, and what could not be ended."""
     return {
         "name": rotation.spec.name,
         "secret": rotation.spec.secret,
         "secretVersion": rotation.issued.secret_version,
         "authorizationId": rotation.issued.authorization_id,
-        "validTo": moment(rotation.issued.pat.valid_to if rotation.issued.pat else None),
+        "validTo": _moment(rotation.issued.pat.valid_to if rotation.issued.pat else None),
         "revoked": list(rotation.revoked),
-        "notRevoked": [
-            {"authorizationId": item.authorization_id, **(_error(item.error) if item.error else {})}
-            for item in rotation.not_revoked
-        ],
+        "notRevoked": [_not_revoked(item) for item in rotation.not_revoked],
     }
 
 
-def _item(item: Item) -> Json:
+def _not_revoked(outcome: Outcome) -> NotRevoked:
+    view: NotRevoked = {"authorizationId": outcome.authorization_id}
+    return {**view, **fault(outcome.error)} if outcome.error else view
+
+
+def _item(item: Item) -> PatView:
     managed = item.managed
     return {
         "organization": item.source.organization,
@@ -146,7 +154,7 @@ def _item(item: Item) -> Json:
     }
 
 
-def _standing(item: Assessment) -> Json:
+def _standing(item: Assessment) -> PatState:
     record = item.record
     valid_to = item.current.valid_to if item.current else record.expires_on if record else None
     return {
@@ -156,13 +164,13 @@ def _standing(item: Assessment) -> Json:
         "secret": item.spec.secret,
         "state": item.state,
         "reason": item.reason,
-        "validTo": moment(valid_to),
+        "validTo": _moment(valid_to),
         "dueAt": moment(item.schedule.due_at) if item.schedule else None,
-        "retryAt": moment(item.retry_at),
+        "retryAt": _moment(item.retry_at),
     }
 
 
-def _revoke(action: Revoke) -> Json:
+def _revoke(action: Revoke) -> ActionView:
     return {
         "action": "revoke",
         "pat": action.pat,
@@ -173,14 +181,26 @@ def _revoke(action: Revoke) -> Json:
     }
 
 
-def _skip(skip: Skip) -> Json:
-    optional = {"authorizationId": skip.authorization_id, "detail": skip.detail or None, "until": moment(skip.until)}
+def _skip(skip: Skip) -> SkipView:
+    view: SkipView = {"pat": skip.pat, "reason": skip.reason}
+    if skip.authorization_id is not None:
+        view["authorizationId"] = skip.authorization_id
+    if skip.detail:
+        view["detail"] = skip.detail
+    if skip.until is not None:
+        view["until"] = moment(skip.until)
+    return view
+
+
+def _source_fault(source: Source | None, error: PatrolError) -> SourceFault:
+    """What could not be read: a source's list, or the vault's where there is no source."""
     return {
-        "pat": skip.pat,
-        "reason": skip.reason,
-        **{key: value for key, value in optional.items() if value is not None},
+        "account": source.account if source else None,
+        "organization": source.organization if source else None,
+        **fault(error),
     }
 
 
-def _error(error: PatrolError) -> Json:
+def fault(error: PatrolError) -> Fault:
+    """An error as part of an answer."""
     return {"error": error.reason, "message": error.message, "remedy": error.remedy}

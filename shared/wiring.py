@@ -68,7 +68,7 @@ class App:
         self.settings = Settings.from_environ(environ)
         self.manifest = manifest.load(root / self.settings.manifest)
         self.clock = ServerClock()
-        self._events = JsonEvents(fleet=self.manifest.fleet)
+        self.events = JsonEvents(fleet=self.manifest.fleet)
         identity = managed_identity(self.settings.client_id, environ)
         storage = (
             Storage(self.settings.storage, lambda own: managed_identity(own or self.settings.client_id, environ))
@@ -81,14 +81,14 @@ class App:
             lambda account: credentials.read(f"{account.name}-client-secret").value,
             identity,
         )
-        notes = SignInNotes(NotesBlob(storage, f"{self.manifest.fleet}.sign-ins") if storage else None, self._events)
+        notes = SignInNotes(NotesBlob(storage, f"{self.manifest.fleet}.sign-ins") if storage else None, self.events)
         self.tokens = tokens = SignInService(
-            self.manifest.accounts, self.entra, credentials, notes, self.clock, self._events
+            self.manifest.accounts, self.entra, credentials, notes, self.clock, self.events
         )
         self.pats = DevOpsClient(tokens, self.clock)
         self.vault = PatVault(self.settings.pat_vault_url, identity, self.clock)
         self.leases = LeaseKeeper(storage, self.manifest.fleet)
-        self.reconciler = Reconciler(self.manifest, self.pats, self.vault, self._events, self.clock)
+        self.reconciler = Reconciler(self.manifest, self.pats, self.vault, self.events, self.clock)
 
     def run(self) -> None:
         """One scheduled run.
@@ -97,39 +97,35 @@ class App:
             RunFailed: after everything that could be done was done, when something was not.
             PatrolError: nothing could be planned, so nothing was changed.
         """
-        self._events.emit(Event.RUN_STARTED)
+        self.events.emit(Event.RUN_STARTED)
         try:
-            with self.leases.hold(self._events) as lease:
+            with self.leases.hold(self.events) as lease:
                 report = self.reconciler.run(deadline=RunDeadline.after(RUN_DEADLINE), lease=lease)
         except Conflict as error:
-            self._events.emit(Event.RUN_SKIPPED, error=error.reason)
+            self.events.emit(Event.RUN_SKIPPED, error=error.reason)
             return
         self._finish(report)
 
     def _finish(self, report: Report) -> None:
         skew = self.clock.skew().total_seconds()
         if abs(skew) > LARGEST_SKEW_SECONDS:
-            self._events.emit(Event.CLOCK_SKEWED, seconds=round(skew))
+            self.events.emit(Event.CLOCK_SKEWED, seconds=round(skew))
         counts = {kind.value: len(report.of(kind)) for kind in OutcomeKind}
         counts |= {"refused": len(report.plan.refused), "unreadable": len(report.plan.unreadable)}
         if report.failed:
-            self._events.emit(Event.RUN_FAILED, **counts)
+            self.events.emit(Event.RUN_FAILED, **counts)
             summary = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
             raise RunFailed(f"The run did all it could, and not everything went well: {summary}.")
-        self._events.emit(Event.RUN_FINISHED, **counts)
+        self.events.emit(Event.RUN_FINISHED, **counts)
 
     def rotate(self, name: str, revoke_old: RevokeOld) -> Rotation:
         """Rotate one PAT now, under the lease."""
-        with self.leases.hold(self._events) as lease:
-            rotation = self.reconciler.rotate(name, revoke_old, deadline=RunDeadline.after(RUN_DEADLINE), lease=lease)
-        self._events.emit(Event.ROTATED_BY_REQUEST, pat=name, revokeOld=revoke_old, revoked=list(rotation.revoked))
-        return rotation
+        with self.leases.hold(self.events) as lease:
+            return self.reconciler.rotate(name, revoke_old, deadline=RunDeadline.after(RUN_DEADLINE), lease=lease)
 
     def revoke(self, organization: str, authorization_id: str, *, force: bool) -> None:
         """Revoke one PAT now. No lease: after a leak nothing should have to wait for a run to end."""
         self.reconciler.revoke(organization, authorization_id, force=force)
-        fields = {"organization": organization, "authorizationId": authorization_id, "force": force}
-        self._events.emit(Event.REVOKED_BY_REQUEST, **fields)
 
     def pats_as(self, tokens: TokenSource) -> DevOpsClient:
         """The PAT API with tokens from elsewhere, such as a sign-in that has just been made by hand."""

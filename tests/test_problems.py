@@ -22,6 +22,9 @@ def test_the_media_type_is_that_of_problem_details() -> None:
     [
         (Invalid("Request", ["a", "b"], reason="request.invalid"), 400, "Bad Request"),
         (an_error(Denied, "caller.unknown"), 401, "Unauthorized"),
+        (an_error(PatrolError, "route.method"), 405, "Method Not Allowed"),
+        (an_error(PatrolError, "request.too-large"), 413, "Content Too Large"),
+        (an_error(PatrolError, "request.media-type"), 415, "Unsupported Media Type"),
         (an_error(Denied, "caller.role"), 403, "Forbidden"),
         (an_error(NotFound), 404, "Not Found"),
         (an_error(Conflict), 409, "Conflict"),
@@ -39,9 +42,9 @@ def test_the_media_type_is_that_of_problem_details() -> None:
 def test_each_error_has_its_status_and_the_members_of_rfc_9457(error: PatrolError, status: int, title: str) -> None:
     answered, body, headers = problem(error)
 
-    assert (answered, headers) == (status, {})
+    assert (answered, headers) == (status, {"WWW-Authenticate": "Bearer"} if status == 401 else {})
     assert {key: body[key] for key in ("type", "title", "status", "detail")} == {
-        "type": f"urn:patrol:problem:{error.reason}",
+        "type": f"/api/problems/{error.reason}",
         "title": title,
         "status": status,
         "detail": error.message,
@@ -78,7 +81,7 @@ def raised_error(error: Exception, cause: Exception | None = None) -> Exception:
 def test_an_unexpected_error_is_told_without_its_text() -> None:
     status, body, headers = problem(unexpected(raised_error(ValueError("Authorization: Bearer eyJ0"))))
 
-    assert (status, headers, body["type"]) == (500, {}, "urn:patrol:problem:internal")
+    assert (status, headers, body["type"]) == (500, {}, "/api/problems/internal")
     assert body["detail"].startswith("Unexpected ValueError at test_problems.py:")
     assert "eyJ0" not in json.dumps(body)
 

@@ -213,7 +213,7 @@ def test_while_a_run_holds_the_lease_another_ends_well_and_a_request_is_turned_a
     world = World(cloud, tmp_path, AzureWebJobsStorage=azurite)
     caplog.set_level(logging.INFO, "patrol")
 
-    with world.app.leases.hold(world.app._events):
+    with world.app.leases.hold(world.app.events):
         world.app.run()
         with pytest.raises(Conflict) as raised:
             world.app.rotate("sonarqube", RevokeOld.AFTER_OVERLAP)
@@ -228,26 +228,10 @@ def test_a_revoke_waits_for_nobody(cloud: Cloud, tmp_path: Path, azurite: str) -
     world = World(cloud, tmp_path, AzureWebJobsStorage=azurite)
     stray = world.pat("somebody's")
 
-    with world.app.leases.hold(world.app._events):
+    with world.app.leases.hold(world.app.events):
         world.app.revoke(ORG, stray.authorization_id, force=False)
 
     assert stray.revoked is True
-
-
-# ---- requests --------------------------------------------------------------------------------------------------------
-
-
-def test_what_was_done_by_request_is_an_event(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    world.app.run()
-    stray = world.pat("somebody's")
-    caplog.set_level(logging.INFO, "patrol")
-
-    rotation = world.app.rotate("sonarqube", RevokeOld.NOW)
-    world.app.revoke(ORG, stray.authorization_id, force=True)
-
-    rotated, revoked = emitted(caplog, "request.rotated", "request.revoked")
-    assert (rotated["pat"], rotated["revokeOld"], rotated["revoked"]) == ("sonarqube", "now", list(rotation.revoked))
-    assert (revoked["authorizationId"], revoked["force"]) == (stray.authorization_id, True)
 
 
 # ---- secrets ---------------------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def test_a_secret_of_another_fleet_is_told_and_never_written(app: Deployment) ->
     assert {"pat": "sonarqube", "reason": "OTHER_FLEET"} in get(app, "plan")["skipped"]
     assert (status_of(app, "sonarqube")["state"], status_of(app, "build-agents")["state"]) == ("unreadable", "ok")
     refused = app.host.request("POST", "/api/pats/sonarqube/rotate")
-    assert (refused.status_code, refused.json()["type"]) == (409, "urn:patrol:problem:pat.other-fleet")
+    assert (refused.status_code, refused.json()["type"]) == (409, "/api/problems/pat.other-fleet")
     assert app.cloud.devops.is_live(theirs.authorization_id)
 
 

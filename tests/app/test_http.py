@@ -12,6 +12,7 @@ from local.cloud import Fault
 from tests.app.conftest import KEYS, Deployment
 
 SOMEBODY = "00000000-0000-4000-8000-000000000000"
+WHY = {"X-Reason": "its holder has left"}
 ROUTES = [
     ("GET", "/api/pats"),
     ("GET", "/api/plan"),
@@ -25,7 +26,7 @@ def assert_problem(response: requests.Response, status: int, reason: str) -> dic
     assert response.status_code == status
     assert response.headers["Content-Type"].startswith("application/problem+json")
     body: dict[str, Any] = response.json()
-    assert (body["type"], body["status"]) == (f"urn:patrol:problem:{reason}", status)
+    assert (body["type"], body["status"]) == (f"/api/problems/{reason}", status)
     assert body["detail"]
     return body
 
@@ -90,7 +91,8 @@ def test_the_inventory_filters_by_organization_account_status_and_management(app
     assert names("?status=revoked") == ["gone"]
     assert names("?managed=false") == ["mine"]
     assert len(names("?status=all")) == 5
-    assert names("?organization=elsewhere") == []
+    for misspelt in ("organization=elsewhere", "account=build-bott"):
+        assert_problem(app.host.request("GET", f"/api/pats?{misspelt}"), 400, "request.invalid")
 
 
 def test_an_unreadable_source_makes_the_inventory_incomplete_and_says_which(app: Deployment) -> None:
@@ -242,7 +244,7 @@ def test_revoking_a_current_pat_takes_force(app: Deployment) -> None:
     assert app.live("sonarqube") == [current]
 
     app.invariants.forced.add(current)
-    forced = app.host.request("DELETE", f"/api/pats/contoso/{current}?force=true")
+    forced = app.host.request("DELETE", f"/api/pats/contoso/{current}?force=true", headers=WHY)
     assert forced.status_code == 204
     assert app.live("sonarqube") == []
 
@@ -253,7 +255,7 @@ def test_force_revokes_even_while_the_vault_cannot_be_read(app: Deployment) -> N
     app.invariants.forced.add(current)
     app.vault.deny(app.cloud.identity.system_assigned.object_id)
     assert app.host.request("DELETE", f"/api/pats/contoso/{current}").status_code == 502
-    assert app.host.request("DELETE", f"/api/pats/contoso/{current}?force=true").status_code == 204
+    assert app.host.request("DELETE", f"/api/pats/contoso/{current}?force=true", headers=WHY).status_code == 204
     assert app.live("sonarqube") == []
 
 
@@ -284,14 +286,14 @@ BAD_REQUESTS = [
         "DELETE",
         "/api/pats/contoso/latest",
         None,
-        "the authorization id in the path must be a GUID",
+        "the authorizationId in the path must be a GUID",
     ),
     (
         "an impossible organisation",
         "DELETE",
         f"/api/pats/con.toso/{SOMEBODY}",
         None,
-        "the organisation in the path is not a possible organisation name",
+        "the organization in the path is not a possible organisation name",
     ),
     ("a misspelt force", "DELETE", f"/api/pats/contoso/{SOMEBODY}?force=yes", None, "force must be true or false"),
     (
@@ -326,9 +328,9 @@ def test_bad_input_is_400_with_the_fault_and_no_call_is_made(
 def test_all_faults_of_a_request_are_told_at_once(app: Deployment) -> None:
     problem = app.host.request("GET", "/api/pats?managed=maybe&status=dead&top=5").json()
     assert problem["faults"] == [
-        "top is not a parameter of this request",
         "status must be active, expired, revoked or all",
         "managed must be true or false",
+        "top is not a parameter of this request",
     ]
 
 

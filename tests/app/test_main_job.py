@@ -235,7 +235,7 @@ def test_a_run_that_finds_the_lease_taken_ends_well_and_changes_nothing(app: Dep
     assert result.status == "Succeeded"
     assert app.cloud.journal.calls(since=mark) == []
     assert (busy.status_code, busy.headers["Retry-After"]) == (409, "60")
-    assert busy.json()["type"] == "urn:patrol:problem:run.busy"
+    assert busy.json()["type"] == "/api/problems/run.busy"
     assert '"event": "run.skipped"' in app.host.log_text()
 
 

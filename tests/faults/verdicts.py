@@ -71,7 +71,7 @@ def spoken_secrets(world: World) -> list[str]:
 def defects(world: World) -> list[str]:
     """Errors that are told as the app's own fault: a fault of a remote must never look like one."""
     said = world.said()
-    signs = ('"error": "internal"', "urn:patrol:problem:internal", "Unexpected ")
+    signs = ('"error": "internal"', "/api/problems/internal", "Unexpected ")
     return [line for line in said.splitlines() if any(sign in line for sign in signs)]
 
 

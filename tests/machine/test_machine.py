@@ -40,8 +40,6 @@ OFTEN = {
     Event.PAT_REVOKED,
     Event.PAT_EXPIRING,
     Event.SOURCE_UNREADABLE,
-    Event.ROTATED_BY_REQUEST,
-    Event.REVOKED_BY_REQUEST,
 }
 # and a soak by these as well.
 SELDOM = {

@@ -1,0 +1,139 @@
+"""The HTTP surface as a table: every function's path, what it takes, what it answers, and who may call it.
+
+The handlers are checked and fed by it (`shared.parsing`), the triggers are tested against it, and the OpenAPI document
+is made of it (`shared.openapi`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from shared import answers, inputs
+from shared.authorization import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+JSON = "application/json"
+CSV = "text/csv"
+TEXT = "text/plain"
+# Larger bodies than the longest list of revocations needs are refused unread.
+LARGEST_BODY = 65_536
+OPERATION_HEADER = "X-Operation-Id"
+REASON_HEADER = "X-Reason"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One way in which a function answers when all went well, or as well as it can."""
+
+    description: str
+    kind: Any = None
+    media_types: tuple[str, ...] = (JSON,)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One function.
+
+    Args:
+        method: its only HTTP verb.
+        path: below `/api`, with parameters in braces.
+        role: the app role that it needs in mode `entra`; None for one that anybody may call.
+        summary: what it does, in a line.
+        description: what a caller should know beyond that.
+        answers: by HTTP status.
+        problems: the HTTP statuses of the errors that it alone may answer with, beside `COMMON_PROBLEMS`.
+    """
+
+    method: str
+    path: str
+    role: Role | None
+    summary: str
+    answers: Mapping[HTTPStatus, Answer]
+    description: str = ""
+    path_model: type[inputs.Input] = inputs.Nothing
+    query_model: type[inputs.Input] = inputs.Nothing
+    headers_model: type[inputs.Input] = inputs.Nothing
+    body_model: type[inputs.Input] = inputs.Nothing
+    problems: frozenset[HTTPStatus] = field(default_factory=frozenset)
+
+
+# What every function that asks the remotes may answer.
+COMMON_PROBLEMS = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+_WITH_BODY = frozenset({HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE})
+_ABOUT_A_PAT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT})
+
+OPERATIONS: Mapping[str, Operation] = {
+    "list_pats": Operation(
+        "GET",
+        "/pats",
+        Role.READ,
+        "List every PAT of every account",
+        {
+            HTTPStatus.OK: Answer(
+                "The PATs. Look at `complete` before you count on it.", answers.InventoryView, (JSON, CSV)
+            )
+        },
+        query_model=inputs.InventoryQuery,
+    ),
+    "revoke_pat": Operation(
+        "DELETE",
+        "/pats/{organization}/{authorizationId}",
+        Role.REVOKE,
+        "Revoke one PAT",
+        {
+            HTTPStatus.NO_CONTENT: Answer("It is dead, by this call or before.", media_types=()),
+        },
+        path_model=inputs.PatPath,
+        query_model=inputs.RevokeQuery,
+        headers_model=inputs.ChangeHeaders,
+        problems=_ABOUT_A_PAT,
+    ),
+    "rotate_pat": Operation(
+        "POST",
+        "/pats/{name}/rotate",
+        Role.ROTATE,
+        "Rotate one PAT of the manifest now",
+        {HTTPStatus.OK: Answer("What is new, what is dead and what lives on.", answers.RotationView)},
+        description="With `revokeOld: now` it is the answer to a leak: the old PATs are dead when the call returns.",
+        path_model=inputs.NamePath,
+        headers_model=inputs.ChangeHeaders,
+        body_model=inputs.RotateBody,
+        problems=_ABOUT_A_PAT | _WITH_BODY,
+    ),
+    "get_plan": Operation(
+        "GET",
+        "/plan",
+        Role.READ,
+        "Show what the next run would do, and why",
+        {HTTPStatus.OK: Answer("The plan, made from metadata alone.", answers.PlanView, (JSON, TEXT))},
+    ),
+    "get_status": Operation(
+        "GET",
+        "/status",
+        Role.READ,
+        "Show how every PAT and every sign-in stands",
+        {
+            HTTPStatus.OK: Answer("All is well.", answers.StatusView),
+            HTTPStatus.SERVICE_UNAVAILABLE: Answer(
+                "A consumer is, or soon will be, without a working PAT.", answers.StatusView
+            ),
+        },
+    ),
+    "health": Operation(
+        "GET", "/health", None, "Show that the process answers", {HTTPStatus.OK: Answer("It does.", answers.HealthView)}
+    ),
+}
