@@ -16,8 +16,9 @@ from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
 from shared import token_cache
 from shared.entra_errors import Retry, SignInRefused
-from shared.errors import PatrolError
+from shared.errors import PatrolError, Refused, Throttled, Unavailable
 from shared.model import Account, ClientCredential, Event, Secret, SignIn, SignInHealth
+from shared.operation import current
 from shared.transport import transport
 
 if TYPE_CHECKING:
@@ -38,10 +39,13 @@ CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 10
 RETRIES = 1
 
-# A token is used only while it outlives a whole run, so that none expires between a create and its store.
+# A token is used only while it outlives a whole run, so that none expires between a create and its store. One that was
+# granted a shorter life is used for half of it: it would be asked for anew for each call otherwise.
 _LEAST_LIFE_SECONDS = 15 * 60
 # A token of this age was signed in for by the very calls that it is refused for.
 _YOUNG_SECONDS = 60
+# How often one operation tries an account that gets no verdict.
+_TRIES = 3
 # A stored sign-in that has not been rolled for this long is told: its write-back must have been failing.
 WARN_BEFORE_DEATH = timedelta(days=60)
 
@@ -58,12 +62,30 @@ class CredentialStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """That an account could not sign in during an operation, after how many tries, and the latest reason."""
+
+    operation: str
+    tries: int
+    error: PatrolError
+
+    @property
+    def without_verdict(self) -> bool:
+        return isinstance(self.error, Unavailable | Throttled)
+
+    @property
+    def final(self) -> bool:
+        return not self.without_verdict or self.tries >= _TRIES
+
+
 @dataclass(slots=True)
 class _Session:
     lock: threading.Lock = field(default_factory=threading.Lock)
     token: Secret | None = None
     signed_in: float = 0.0
-    expires: float = 0.0
+    good_until: float = 0.0
+    failure: _Failure | None = None
     health: SignInHealth = field(default_factory=SignInHealth)
 
 
@@ -97,10 +119,11 @@ class SignInService:
         """
         session = self._sessions[account]
         with session.lock:
-            if session.token is None or time.monotonic() > session.expires - _LEAST_LIFE_SECONDS:
+            if session.token is None or time.monotonic() >= session.good_until:
                 grant = self._sign_in(self._accounts[account], session)
                 session.token, session.signed_in = grant.token, time.monotonic()
-                session.expires = session.signed_in + grant.expires_in
+                margin = min(_LEAST_LIFE_SECONDS, grant.expires_in / 2)
+                session.good_until = session.signed_in + grant.expires_in - margin
             return session.token
 
     def forget(self, account: str, token: Secret) -> bool:
@@ -123,6 +146,14 @@ class SignInService:
         return {name: session.health for name, session in self._sessions.items()}
 
     def _sign_in(self, account: Account, session: _Session) -> Grant:
+        """Sign in, but not again in an operation that has found out that it cannot be done.
+
+        Such an operation asks for a token for each of the account's organisations.
+        """
+        operation = current()
+        failed = session.failure if session.failure and session.failure.operation == operation else None
+        if failed is not None and failed.final:
+            raise _known(failed)
         try:
             if account.sign_in is SignIn.REFRESH_TOKEN:
                 grant, rolled_at = self._redeem(account)
@@ -131,14 +162,17 @@ class SignInService:
         except PatrolError as error:
             retry = error.retry if isinstance(error, SignInRefused) else Retry.LATER
             session.health = replace(session.health, error=error, retry=retry.value)
-            self._events.emit(
-                Event.SIGN_IN_FAILED,
-                account=account.name,
-                error=error.reason,
-                message=error.message,
-                remedy=error.remedy,
-                retry=retry.value,
-            )
+            if operation is not None:
+                session.failure = _Failure(operation, failed.tries + 1 if failed else 1, error)
+            if failed is None:
+                self._events.emit(
+                    Event.SIGN_IN_FAILED,
+                    account=account.name,
+                    error=error.reason,
+                    message=error.message,
+                    remedy=error.remedy,
+                    retry=retry.value,
+                )
             raise
         dies_at = rolled_at + token_cache.REFRESH_TOKEN_LIFE if rolled_at else None
         session.health = SignInHealth(self._clock.now(), dies_at)
@@ -198,6 +232,14 @@ class SignInService:
             dies_at = rolled_at + token_cache.REFRESH_TOKEN_LIFE
             self._events.emit(Event.SIGN_IN_DYING, account=account.name, diesAt=dies_at)
         return grant, rolled_at
+
+
+def _known(failure: _Failure) -> PatrolError:
+    """The error to tell of a failure that is not tried again. Without a verdict it would invite to another try."""
+    error = failure.error
+    if not failure.without_verdict:
+        return error
+    return Refused(error.message, reason=error.reason, remedy=error.remedy, retry_after=error.retry_after)
 
 
 def managed_identity(client_id: str | None, environ: Mapping[str, str]) -> TokenCredential:

@@ -19,6 +19,8 @@ from shared import auth
 from shared.auth import managed_identity
 from shared.entra_errors import REFUSALS
 from shared.errors import PatrolError, Refused, Throttled, Unavailable
+from shared.operation import operation
+from shared.wiring import RunFailed
 from tests.clients.world import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -448,10 +450,103 @@ def test_a_failure_is_not_kept(world: World) -> None:
     assert sign_in(world)
 
 
-def test_a_token_that_may_end_within_a_run_is_replaced(world: World) -> None:
-    world.cloud.entra.token_life = timedelta(minutes=14)
+@pytest.mark.parametrize(
+    ("life", "used_for"),
+    [
+        pytest.param(timedelta(minutes=60), timedelta(minutes=45), id="a run's time less than its life"),
+        pytest.param(timedelta(minutes=14), timedelta(minutes=7), id="half of a short life"),
+    ],
+)
+def test_a_token_that_may_end_within_a_run_is_replaced(
+    world: World, age: Naps, life: timedelta, used_for: timedelta
+) -> None:
+    world.cloud.entra.token_life = life
+    first = sign_in(world)
 
-    assert sign_in(world) != sign_in(world)
+    age.sleep(used_for.total_seconds() - 5)
+    assert sign_in(world) == first
+    age.sleep(10)
+    assert sign_in(world) != first
+    assert sign_ins(world) == 2
+
+
+# ---- one operation asks once -----------------------------------------------------------------------------------------
+
+
+def test_an_operation_asks_once_for_an_account_that_is_refused_and_tells_it_once(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "patrol")
+    world.cloud.entra.require_mfa(UPN)
+
+    with operation("one run"):
+        told = [refusal(world) for _ in range(3)]
+
+    assert ([error.reason for error in told], sign_ins(world)) == (["sign-in.mfa"] * 3, 1)
+    assert [line["event"] for line in emitted(caplog)] == ["sign-in.failed"]
+
+
+def test_the_next_operation_asks_again(world: World) -> None:
+    world.cloud.entra.require_mfa(UPN)
+    with operation("one run"):
+        refusal(world)
+    world.cloud.entra.require_mfa(UPN, required=False)
+
+    with operation("the next run"):
+        assert sign_in(world)
+
+
+def test_outside_of_any_operation_nothing_is_remembered(world: World) -> None:
+    world.cloud.entra.require_mfa(UPN)
+    refusal(world)
+    world.cloud.entra.require_mfa(UPN, required=False)
+
+    assert sign_in(world)
+
+
+@pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429, "retry_after": 1}])
+def test_trouble_is_tried_thrice_in_an_operation_and_told_once(
+    world: World, caplog: pytest.LogCaptureFixture, fault: dict[str, Any]
+) -> None:
+    caplog.set_level(logging.INFO, "patrol")
+    world.cloud.faults.script(Fault("token.password", times=None, **fault))
+
+    with operation("one run"):
+        told = [refusal(world) for _ in range(5)]
+
+    assert sign_ins(world) == 3
+    assert [isinstance(error, Unavailable | Throttled) for error in told] == [True, True, True, False, False]
+    assert {(str(error), error.reason, error.retry_after) for error in told[3:]} == {
+        (str(told[0]), told[0].reason, told[0].retry_after)
+    }
+    assert [line["event"] for line in emitted(caplog)] == ["sign-in.failed"]
+
+
+def test_trouble_that_passes_is_no_failure(world: World) -> None:
+    world.cloud.faults.script(Fault("token.password", status=503, times=2))
+
+    with operation("one run"):
+        refusal(world)
+        refusal(world)
+        assert sign_in(world)
+
+
+def test_an_account_that_cannot_sign_in_is_asked_for_once_however_many_organisations_it_is_in(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "patrol")
+    world.cloud.entra.require_mfa(UPN)
+
+    with operation("one run"), pytest.raises(RunFailed):
+        world.app.run()
+
+    assert sign_ins(world) == 1
+    told = [(line["event"], line.get("organization")) for line in emitted(caplog) if line["event"] != "pat.left-alone"]
+    assert [item for item in told if not item[0].startswith(("run.", "pat."))] == [
+        ("sign-in.failed", None),
+        ("source.unreadable", "contoso"),
+        ("source.unreadable", "fabrikam"),
+    ]
 
 
 def test_two_threads_sign_in_once(world: World) -> None:

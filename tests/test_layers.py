@@ -56,7 +56,7 @@ EDGES = {
     "token_cache": may_import("errors model", "msal"),
     "entra": may_import("errors model entra_errors token_cache http", "msal requests azure"),
     "sign_in_notes": may_import("errors model ports entra_errors"),
-    "auth": may_import("errors model ports entra entra_errors token_cache sign_in_notes transport", "azure"),
+    "auth": may_import("errors model ports operation entra entra_errors token_cache sign_in_notes transport", "azure"),
     "storage": may_import("errors model ports settings transport", "azure"),
     "lease": may_import("errors model ports storage", "azure"),
     "clients": may_import("errors model ports clock http transport clients", "requests azure"),
