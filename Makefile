@@ -43,8 +43,9 @@ format: .venv/tests.done ## bring the code into its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-schema: .venv/tests.done ## write docs/pats.schema.json anew from the manifest's model
+schema: .venv/tests.done ## write what is generated in docs/ anew: the manifest's schema, the OpenAPI document
 	$(BIN)/python -m shared.manifest > docs/pats.schema.json
+	$(BIN)/python -m shared.openapi > docs/openapi.json
 
 clean: ## remove everything that a run or an installation left here
 	rm -rf .venv .local build .pytest_cache .mypy_cache .ruff_cache .hypothesis

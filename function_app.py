@@ -55,10 +55,17 @@ def get_status(req: func.HttpRequest, context: func.Context) -> func.HttpRespons
     return _answer("get_status", req, context)
 
 
+@app.route(route="openapi.json", methods=["GET"])
+def get_openapi(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """The description of all this."""
+    return _answer("get_openapi", req, context)
+
+
 @app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the binding needs the name
+def health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:  # noqa: ARG001 - the binding needs it
     """That the process answers. Touches nothing, so that anybody may ask."""
-    return func.HttpResponse('{"status": "ok"}', mimetype="application/json")
+    headers = {"Cache-Control": "no-store", "X-Operation-Id": context.invocation_id}
+    return func.HttpResponse('{"status": "ok"}', headers=headers, mimetype="application/json")
 
 
 def _answer(function: str, req: func.HttpRequest, context: func.Context) -> func.HttpResponse:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from shared import problems, views, wiring
+from shared import openapi, problems, views, wiring
 from shared.audit import Audit
 from shared.authorization import Caller, authorize
 from shared.contract import JSON, OPERATION_HEADER, OPERATIONS, TEXT
@@ -134,12 +134,18 @@ def get_status(desk: Desk, call: Call[Nothing, Nothing, Nothing]) -> Response:  
     return Response(status, body)
 
 
+def get_openapi(desk: Desk, call: Call[Nothing, Nothing, Nothing]) -> Response:  # noqa: ARG001 - handlers are alike
+    """`GET /openapi.json`."""
+    return Response(HTTPStatus.OK, openapi.text())
+
+
 HANDLERS: Mapping[str, Callable[[Desk, Call[Any, Any, Any]], Response]] = {
     "list_pats": list_pats,
     "revoke_pat": revoke_pat,
     "rotate_pat": rotate_pat,
     "get_plan": get_plan,
     "get_status": get_status,
+    "get_openapi": get_openapi,
 }
 
 

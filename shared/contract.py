@@ -133,6 +133,9 @@ OPERATIONS: Mapping[str, Operation] = {
             ),
         },
     ),
+    "get_openapi": Operation(
+        "GET", "/openapi.json", Role.READ, "This description", {HTTPStatus.OK: Answer("An OpenAPI 3.1 document.", dict)}
+    ),
     "health": Operation(
         "GET", "/health", None, "Show that the process answers", {HTTPStatus.OK: Answer("It does.", answers.HealthView)}
     ),

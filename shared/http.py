@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from shared.timed import TimedAdapter
+from shared.version import VERSION
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 # Seconds to connect, seconds for the whole answer. Together with few retries they keep a run far below the age at which
 # an orphan may be revoked (R2).
 TIMEOUT = (5, 20)
-USER_AGENT = "patrol/0.1.0"
+USER_AGENT = f"patrol/{VERSION}"
 
 
 class PlainSession(requests.Session):

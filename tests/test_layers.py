@@ -35,6 +35,7 @@ CORE = {
     "model": may_import("errors"),
     "ports": may_import("errors model"),
     "operation": may_import(),
+    "version": may_import(),
     "planner": may_import("errors model"),
     "breaker": may_import("errors"),
     "executor": may_import("errors model ports planner breaker operation"),
@@ -50,7 +51,7 @@ EDGES = {
     "clock": may_import("errors model ports"),
     "events": may_import("errors model ports operation"),
     "timed": may_import("", "requests urllib3"),
-    "http": may_import("errors model ports timed", "requests urllib3"),
+    "http": may_import("errors model ports timed version", "requests urllib3"),
     "transport": may_import("http", "azure urllib3"),
     "entra_errors": may_import("errors model"),
     "token_cache": may_import("errors model", "msal"),
@@ -64,6 +65,8 @@ EDGES = {
 
 # What is shown to people: built from the core's answers, with no remote in sight.
 PRESENTATION = {
+    "examples": may_import("errors problems"),
+    "openapi": may_import("answers contract examples inputs problems version", "pydantic"),
     "problems": may_import("errors model answers"),
     "authorization": may_import("errors model settings"),
     "inputs": may_import("errors model inventory reconciler", "pydantic"),

@@ -26,7 +26,7 @@ socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 import function_app
 print(sorted(item.get_function_name() for item in function_app.app.get_functions()))
 """
-FUNCTIONS = "['get_plan', 'get_status', 'health', 'list_pats', 'revoke_pat', 'rotate', 'rotate_pat']"
+FUNCTIONS = "['get_openapi', 'get_plan', 'get_status', 'health', 'list_pats', 'revoke_pat', 'rotate', 'rotate_pat']"
 
 
 def python_of(version: str) -> str | None:
@@ -128,7 +128,10 @@ def test_every_requirement_is_pinned_and_the_local_engine_is_the_deployed_one() 
 
 
 def test_the_version_is_told_in_one_way() -> None:
-    from shared.http import USER_AGENT  # noqa: PLC0415 - only here
+    from shared.version import VERSION  # noqa: PLC0415 - only here
 
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    assert f"patrol/{project['version']}" == USER_AGENT
+    read = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    assert read["project"]["dynamic"] == ["version"]
+    assert read["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "shared.version.VERSION"}
+    files = (REPOSITORY / name for name in deployed_files())
+    assert [path.name for path in files if f'"{VERSION}"' in path.read_text(encoding="utf-8")] == ["version.py"]

@@ -17,6 +17,7 @@ ROUTES = [
     ("GET", "/api/pats"),
     ("GET", "/api/plan"),
     ("GET", "/api/status"),
+    ("GET", "/api/openapi.json"),
     ("DELETE", f"/api/pats/contoso/{SOMEBODY}"),
     ("POST", "/api/pats/sonarqube/rotate"),
 ]
