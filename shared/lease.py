@@ -28,6 +28,10 @@ RENEW_SECONDS = 20
 RETRY_AFTER_SECONDS = 60.0
 
 
+class Busy(Conflict):
+    """Another run holds the lease."""
+
+
 class HeldLease:
     """A lease that renews itself until it is released, or lost."""
 
@@ -52,7 +56,9 @@ class HeldLease:
         try:
             self._lease.release()
         except AzureError as error:
-            self._events.emit(Event.LEASE_UNAVAILABLE, error=type(error).__name__)
+            # A lease that is lost may still be ours, where only storage was out of reach. That has been told already.
+            if not self.lost():
+                self._events.emit(Event.LEASE_UNAVAILABLE, error=type(error).__name__)
 
     def _renew(self) -> None:
         while not self._done.wait(RENEW_SECONDS):
@@ -87,13 +93,13 @@ class LeaseKeeper:
         its tidiness does.
 
         Raises:
-            Conflict: another run holds it.
+            Busy: another run holds it.
         """
         try:
             lease = self._acquire()
         except ResourceExistsError:
             message = "Another rotation is running."
-            raise Conflict(
+            raise Busy(
                 message, reason="run.busy", remedy="Try again in a minute.", retry_after=RETRY_AFTER_SECONDS
             ) from None
         except (AzureError, ValueError) as error:

@@ -13,9 +13,9 @@ from shared.clients.devops import DevOpsClient, TokenSource
 from shared.clients.keyvault import CredentialVault, PatVault
 from shared.clock import ServerClock
 from shared.entra import Entra
-from shared.errors import Conflict, PatrolError, unexpected
+from shared.errors import PatrolError, unexpected
 from shared.events import JsonEvents, quieten_libraries
-from shared.lease import LeaseKeeper
+from shared.lease import Busy, LeaseKeeper
 from shared.model import RUN_DEADLINE, Event, OutcomeKind, Report
 from shared.operation import operation
 from shared.reconciler import Reconciler, RevokeOld, Rotation
@@ -101,7 +101,7 @@ class App:
         try:
             with self.leases.hold(self.events) as lease:
                 report = self.reconciler.run(deadline=RunDeadline.after(RUN_DEADLINE), lease=lease)
-        except Conflict as error:
+        except Busy as error:
             self.events.emit(Event.RUN_SKIPPED, error=error.reason)
             return
         self._finish(report)

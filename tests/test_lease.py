@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from azure.core.exceptions import ServiceRequestError
 from azure.storage.blob import BlobLeaseClient, BlobServiceClient
 
 from local.azurite import ACCOUNT_KEY, Azurite, NodeMissing
@@ -64,6 +65,10 @@ def a_breaker(connection: str, fleet: str = "contoso") -> Callable[[], None]:
     """Somebody breaks the lease in the portal."""
     blob = BlobServiceClient.from_connection_string(connection).get_blob_client(CONTAINER, f"{fleet}.lease")
     return lambda: BlobLeaseClient(blob).break_lease(0)
+
+
+def unreachable(_: BlobLeaseClient) -> None:
+    raise ServiceRequestError("storage is out of reach")
 
 
 def until(condition: Callable[[], bool]) -> bool:
@@ -169,8 +174,29 @@ def test_a_lease_that_somebody_broke_is_lost_and_told(
         a_breaker(connection)()
         assert until(held.lost)
 
-    assert events.emitted[0] == (Event.LEASE_LOST, {"error": "ResourceExistsError"})
-    assert set(events.names) <= {Event.LEASE_LOST, Event.LEASE_UNAVAILABLE}
+    assert events.emitted == [(Event.LEASE_LOST, {"error": "ResourceExistsError"})]
+
+
+def test_a_lease_that_is_lost_while_storage_is_out_of_reach_is_given_back_all_the_same(
+    connection: str, events: FakeEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.1)
+    with monkeypatch.context() as patch, a_keeper(connection).hold(events) as held:
+        patch.setattr(BlobLeaseClient, "renew", unreachable)
+        assert until(held.lost)
+
+    with a_keeper(connection).hold(events) as held:
+        assert held.lost() is False
+    assert events.emitted == [(Event.LEASE_LOST, {"error": "ServiceRequestError"})]
+
+
+def test_a_lease_that_cannot_be_given_back_is_told(
+    connection: str, events: FakeEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with a_keeper(connection).hold(events):
+        monkeypatch.setattr(BlobLeaseClient, "release", unreachable)
+
+    assert events.emitted == [(Event.LEASE_UNAVAILABLE, {"error": "ServiceRequestError"})]
 
 
 def test_a_lease_that_another_run_took_over_is_lost_and_stays_theirs(
@@ -183,6 +209,7 @@ def test_a_lease_that_another_run_took_over_is_lost_and_stays_theirs(
         a_breaker(connection)()
         theirs.enter_context(a_keeper(connection).hold(FakeEvents()))
         assert until(held.lost)
+    assert events.names == [Event.LEASE_LOST], "told once"
 
     with theirs, pytest.raises(Conflict), a_keeper(connection).hold(events):
         pass

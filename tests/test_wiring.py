@@ -18,7 +18,7 @@ from local.azurite import Azurite, NodeMissing
 from local.cloud import Cloud, Fault
 from shared import auth, wiring
 from shared.errors import Conflict, Invalid
-from shared.reconciler import RevokeOld
+from shared.reconciler import Reconciler, RevokeOld
 from shared.wiring import App, RunDeadline, RunFailed
 from tests.clients.world import CLIENT_SECRET, ORG, OTHER_ORG, PASSWORD, World, lead_to
 
@@ -222,6 +222,24 @@ def test_while_a_run_holds_the_lease_another_ends_well_and_a_request_is_turned_a
     assert [line["event"] for line in emitted(caplog)] == ["run.started", "run.skipped"]
     world.app.run()
     assert len(cloud.devops.pats()) == 2
+
+
+def test_a_conflict_inside_a_run_is_no_run_that_was_skipped(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumble(*_: Any, **__: Any) -> None:
+        raise Conflict("Something stands against it.", reason="pat.current")
+
+    monkeypatch.setattr(Reconciler, "run", stumble)
+    caplog.set_level(logging.INFO, "patrol")
+
+    told = fails(lambda: wiring.run(world.environ, world.root))
+
+    assert told == "Something stands against it."
+    assert [(line["event"], line.get("error")) for line in emitted(caplog)] == [
+        ("run.started", None),
+        ("run.failed", "pat.current"),
+    ]
 
 
 def test_a_revoke_waits_for_nobody(cloud: Cloud, tmp_path: Path, azurite: str) -> None:
