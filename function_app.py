@@ -55,6 +55,12 @@ def get_status(req: func.HttpRequest, context: func.Context) -> func.HttpRespons
     return _answer("get_status", req, context)
 
 
+@app.route(route="problems/{reason}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def get_problem(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """What a kind of error means. Touches nothing, so that anybody may ask."""
+    return _answer("get_problem", req, context)
+
+
 @app.route(route="openapi.json", methods=["GET"])
 def get_openapi(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """The description of all this."""
@@ -68,6 +74,14 @@ def health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:  
     return func.HttpResponse('{"status": "ok"}', headers=headers, mimetype="application/json")
 
 
+@app.route(route="{*path}")
+def unknown_route(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Every path and verb that no function above answers. The host tries functions in the order of their names, not of
+    this file: this one has to be the last of the alphabet.
+    """
+    return _answer("unknown_route", req, context)
+
+
 def _answer(function: str, req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     from shared import api, parsing  # noqa: PLC0415 - heavy imports on first use
 
@@ -77,6 +91,7 @@ def _answer(function: str, req: func.HttpRequest, context: func.Context) -> func
         route=req.route_params,
         body=req.get_body(),
         operation_id=context.invocation_id,
+        verb=req.method,
     )
     response: Response = api.answer(function, request, os.environ, ROOT)
     return func.HttpResponse(

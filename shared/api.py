@@ -13,12 +13,13 @@ from werkzeug.http import parse_accept_header
 from shared import openapi, problems, views, wiring
 from shared.audit import Audit
 from shared.authorization import Caller, authorize
-from shared.contract import JSON, OPERATION_HEADER, OPERATIONS, TEXT
-from shared.errors import Invalid, PatrolError, unexpected
+from shared.contract import JSON, MARKDOWN, OPERATION_HEADER, OPERATIONS, TEXT, verbs_of
+from shared.errors import Invalid, NotFound, PatrolError, WrongVerb, unexpected
 from shared.events import JsonEvents
 from shared.inventory import Query
 from shared.model import Event
 from shared.operation import operation
+from shared.pages.catalogue import PAGES
 from shared.parsing import Call, Request, parse
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def answer(function: str, request: Request, environ: Mapping[str, str], root: Pa
 def _answer(function: str, request: Request, environ: Mapping[str, str], root: Path) -> Response:
     caller = None
     try:
+        if function in OPEN_HANDLERS:
+            return OPEN_HANDLERS[function](request)
         app = wiring.app(environ, root)
         known = OPERATIONS[function]
         caller = authorize(app.settings.http_authorization, request.headers, known.role)
@@ -139,6 +142,27 @@ def get_openapi(desk: Desk, call: Call[Nothing, Nothing, Nothing]) -> Response: 
     return Response(HTTPStatus.OK, openapi.text())
 
 
+def get_problem(request: Request) -> Response:
+    """`GET /problems/{reason}`."""
+    reason = parse(OPERATIONS["get_problem"], request).path.reason
+    if reason not in PAGES:
+        message = "This version knows no such kind of error."
+        raise NotFound(message, reason="problem.unknown", remedy="Copy the reason from a problem's type.")
+    return Response(HTTPStatus.OK, PAGES[reason].markdown(reason), MARKDOWN)
+
+
+def unknown_route(request: Request) -> Response:
+    """What no other function answers: 405 where the path has other verbs, else 404. HEAD and OPTIONS are no exception.
+
+    The path is not repeated: it may hold what should not be in a log.
+    """
+    verbs = verbs_of(request.route.get("path", ""))
+    if not verbs or request.verb in verbs:  # the latter where the function itself is switched off
+        raise NotFound("There is no such path.", reason="route.unknown", remedy="GET /api/openapi.json names all.")
+    message = "This path has other HTTP verbs."
+    raise WrongVerb(message, verbs, reason="route.method", remedy=f"Use {' or '.join(verbs)}.")
+
+
 HANDLERS: Mapping[str, Callable[[Desk, Call[Any, Any, Any]], Response]] = {
     "list_pats": list_pats,
     "revoke_pat": revoke_pat,
@@ -146,6 +170,12 @@ HANDLERS: Mapping[str, Callable[[Desk, Call[Any, Any, Any]], Response]] = {
     "get_plan": get_plan,
     "get_status": get_status,
     "get_openapi": get_openapi,
+}
+
+# These need nobody's sign-in and no app, so that they answer while settings or manifest are faulty.
+OPEN_HANDLERS: Mapping[str, Callable[[Request], Response]] = {
+    "get_problem": get_problem,
+    "unknown_route": unknown_route,
 }
 
 

@@ -14,11 +14,12 @@ from shared import answers, inputs
 from shared.authorization import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 JSON = "application/json"
 CSV = "text/csv"
 TEXT = "text/plain"
+MARKDOWN = "text/markdown"
 # Larger bodies than the longest list of revocations needs are refused unread.
 LARGEST_BODY = 65_536
 OPERATION_HEADER = "X-Operation-Id"
@@ -136,7 +137,34 @@ OPERATIONS: Mapping[str, Operation] = {
     "get_openapi": Operation(
         "GET", "/openapi.json", Role.READ, "This description", {HTTPStatus.OK: Answer("An OpenAPI 3.1 document.", dict)}
     ),
+    "get_problem": Operation(
+        "GET",
+        "/problems/{reason}",
+        None,
+        "Explain a kind of error",
+        {HTTPStatus.OK: Answer("Its cause and remedy.", str, (MARKDOWN,))},
+        description="A problem's `type` leads here. It answers anybody, and whatever state the deployment is in.",
+        path_model=inputs.ReasonPath,
+        problems=frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}),
+    ),
     "health": Operation(
         "GET", "/health", None, "Show that the process answers", {HTTPStatus.OK: Answer("It does.", answers.HealthView)}
     ),
 }
+
+
+def verbs_of(path: str) -> tuple[str, ...]:
+    """The HTTP verbs that a path below `/api` has, sorted; none where there is no such path.
+
+    Like the host, it takes letters in any case and a slash at the end.
+    """
+    segments = path.strip("/").split("/")
+    return tuple(sorted({known.method for known in OPERATIONS.values() if _fits(known.path, segments)}))
+
+
+def _fits(template: str, segments: Sequence[str]) -> bool:
+    parts = template.strip("/").split("/")
+    return len(parts) == len(segments) and all(
+        bool(segment) if part.startswith("{") else part == segment.lower()
+        for part, segment in zip(parts, segments, strict=True)
+    )

@@ -7,6 +7,7 @@ Classes tell apart what a *caller* must do differently; `reason` tells an operat
     |-- NotFound           the thing a request names does not exist
     |-- Conflict           a request that would break a rule now; it may be possible later or with force
     |-- Denied             the caller may not do this
+    |-- WrongVerb          the path of a request exists, under other HTTP verbs
     |-- Refused            a remote said no, and nothing was changed by the call
     |   `-- Throttled      ... because of its rate limit; try again after `retry_after` seconds
     `-- Unavailable        a remote gave no verdict: the call may or may not have been applied
@@ -63,6 +64,14 @@ class Conflict(PatrolError):
 
 class Denied(PatrolError):
     """The caller is unknown or lacks the role."""
+
+
+class WrongVerb(PatrolError):
+    """The path exists, but not under this HTTP verb. `allowed` are the verbs that it has."""
+
+    def __init__(self, message: str, allowed: Sequence[str], *, reason: str, remedy: str = "") -> None:
+        super().__init__(message, reason=reason, remedy=remedy)
+        self.allowed = tuple(allowed)
 
 
 class Refused(PatrolError):

@@ -65,7 +65,7 @@ _ORGANIZATION = r"[0-9A-Za-z](?:[0-9A-Za-z-]{0,48}[0-9A-Za-z])?"
 _GUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 _NAME = r"[0-9A-Za-z-]{1,64}"
 _SCOPE = r"app_token|vso\.[a-z]+(?:[._][a-z]+)*"
-_REASON = r"[a-z]+(?:\.[a-z-]+)?"
+_REASON = r"[a-z-]{1,64}(?:\.[a-z-]{1,64})?"
 _PAGE = r"[0-9A-Za-z_-]{1,1024}"
 
 
@@ -123,6 +123,15 @@ class NamePath(Input):
 
     name: PatName
     """The PAT's name in the manifest."""
+
+
+class ReasonPath(Input):
+    """Names one kind of error."""
+
+    reason: Annotated[
+        str, AfterValidator(_shaped(_REASON, "is not a possible reason")), _schema(_REASON, "pat.current")
+    ]
+    """The last part of a problem's `type`."""
 
 
 # ---- queries ---------------------------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ class Request:
         route: the parameters of the path.
         body: the bytes.
         operation_id: the platform's id of the invocation.
+        verb: the HTTP verb.
     """
 
     headers: Mapping[str, str]
@@ -47,6 +48,7 @@ class Request:
     route: Mapping[str, str]
     body: bytes = b""
     operation_id: str | None = None
+    verb: str = ""
 
 
 @dataclass(frozen=True, slots=True)

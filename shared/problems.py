@@ -6,7 +6,7 @@ import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from shared.errors import Conflict, Denied, Invalid, NotFound, PatrolError, Refused, Throttled, Unavailable
+from shared.errors import Conflict, Denied, Invalid, NotFound, PatrolError, Refused, Throttled, Unavailable, WrongVerb
 
 if TYPE_CHECKING:
     from shared.answers import Problem
@@ -21,6 +21,7 @@ _STATUS: tuple[tuple[type[PatrolError], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
     (Denied, HTTPStatus.FORBIDDEN),
+    (WrongVerb, HTTPStatus.METHOD_NOT_ALLOWED),
     (Throttled, HTTPStatus.SERVICE_UNAVAILABLE),
     (Refused, HTTPStatus.BAD_GATEWAY),
     (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -30,7 +31,6 @@ _STATUS_BY_REASON = {
     "caller.unknown": HTTPStatus.UNAUTHORIZED,
     "request.too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "request.media-type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    "route.method": HTTPStatus.METHOD_NOT_ALLOWED,
 }
 # Faults of the deployment, not of the request.
 _OUR_FAULT = ("settings.", "manifest.", "internal")
@@ -54,6 +54,8 @@ def problem(error: PatrolError, operation_id: str | None = None) -> tuple[int, P
     headers = {}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, WrongVerb):
+        headers["Allow"] = ", ".join(error.allowed)
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     return int(status), body, headers

@@ -355,13 +355,21 @@ class _NoDeadline:
         return False
 
 
+# The rules that leave a PAT alone even when a request asks for it, and what lifts each.
+_LEFT_ALONE = {
+    Reason.PAUSED: ("pat.paused", "is disabled in the vault, which pauses it", "Enable its newest version first."),
+    Reason.DELETED: ("pat.deleted", "is deleted in the vault", "Recover or purge the secret first."),
+    Reason.OTHER_FLEET: (
+        "pat.other-fleet",
+        "belongs to another fleet",
+        "Give this PAT a secret of its own in the manifest.",
+    ),
+}
+
+
 def _cannot_rotate(spec: PatSpec, plan: Plan) -> PatrolError:
-    reason = next((skip.reason for skip in plan.skipped if skip.pat == spec.name), None)
-    remedies = {
-        Reason.PAUSED: ("is disabled in the vault, which pauses it", "Enable the secret's newest version first."),
-        Reason.DELETED: ("is deleted in the vault", "Recover or purge the secret first."),
-        Reason.OTHER_FLEET: ("belongs to another fleet", "Give this PAT a secret of its own in the manifest."),
-    }
-    what, remedy = remedies.get(reason, ("cannot be rotated now", "")) if reason else ("cannot be rotated now", "")
-    code = f"pat.{reason.lower().replace('_', '-')}" if reason else "pat.unplanned"
+    """Which rule leaves the PAT alone."""
+    rules = (_LEFT_ALONE[skip.reason] for skip in plan.skipped if skip.pat == spec.name and skip.reason in _LEFT_ALONE)
+    otherwise = ("pat.unplanned", "cannot be rotated now", "GET /api/plan tells why.")
+    code, what, remedy = next(rules, otherwise)
     return Conflict(f"Secret {spec.secret} {what}.", reason=code, remedy=remedy)

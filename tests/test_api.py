@@ -8,6 +8,7 @@ import logging
 import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -24,7 +25,6 @@ from tests.clients.world import ORG, OTHER_ORG, World, a_manifest_text, lead_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 ROUTES: dict[str, dict[str, str]] = {
@@ -65,7 +65,7 @@ def ask(
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     text = query if isinstance(query, str) else urlencode(query)
     named = {"Content-Type": "application/json", **(headers or {})}
-    request = Request(named, text, {**ROUTES[function], **route}, content)
+    request = Request(named, text, {**ROUTES.get(function, {}), **route}, content)
     response = api.answer(function, request, world.environ, world.root)
     assert "AZDO" not in response.text, "a token value"
     return response
@@ -524,3 +524,60 @@ def test_every_answer_and_every_line_of_a_call_name_its_operation(
 )
 def test_the_accept_header_chooses_among_the_media_types(world: World, accept: str, kind: str) -> None:
     assert ask(world, "get_plan", headers={"Accept": accept}).content_type == kind
+
+
+# ---- what needs no app -----------------------------------------------------------------------------------------------
+
+
+def ask_openly(function: str, verb: str = "GET", **route: str) -> Response:
+    """Where there are neither settings nor a manifest."""
+    return api.answer(function, Request({}, "", route, verb=verb), {}, Path("/nowhere"))
+
+
+@pytest.mark.parametrize("reason", ["settings.invalid", "internal", "sign-in.mfa"])
+def test_an_error_is_explained_in_whatever_state_the_deployment_is(reason: str) -> None:
+    response = ask_openly("get_problem", reason=reason)
+
+    assert (response.status, response.content_type) == (200, "text/markdown")
+    assert f"Reason: `{reason}`" in response.text
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "told"),
+    [("pat.novel", 404, "problem.unknown"), ("../x", 400, "request.invalid"), ("pat.x.y", 400, "request.invalid")],
+)
+def test_an_unknown_kind_of_error_is_a_problem_of_its_own(reason: str, status: int, told: str) -> None:
+    response = ask_openly("get_problem", reason=reason)
+
+    assert (response.status, reason_of(response)) == (status, told)
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "status", "allowed"),
+    [
+        ("GET", "nothing", 404, None),
+        ("GET", "", 404, None),
+        ("PUT", "pats", 405, "GET"),
+        ("HEAD", "health", 405, "GET"),
+        ("OPTIONS", "plan", 405, "GET"),
+        ("GET", "status", 404, None),  # comes here only where somebody has switched the function off
+    ],
+)
+def test_what_no_function_answers_is_unknown_or_has_other_verbs(
+    verb: str, path: str, status: int, allowed: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "patrol")
+
+    response = ask_openly("unknown_route", verb, path=path)
+
+    assert (response.status, response.headers.get("Allow")) == (status, allowed)
+    assert reason_of(response) == ("route.method" if allowed else "route.unknown")
+    assert json.loads(caplog.records[-1].getMessage())["event"] == "request.refused"
+
+
+def test_a_path_that_is_unknown_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    response = ask_openly("unknown_route", path="pats/a-secret-in-the-wrong-place")
+
+    assert "a-secret" not in response.text + caplog.text

@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 
-from shared.errors import Conflict, Denied, Invalid, NotFound, PatrolError, Refused, Throttled, Unavailable, unexpected
+from shared.errors import (
+    Conflict,
+    Denied,
+    Invalid,
+    NotFound,
+    PatrolError,
+    Refused,
+    Throttled,
+    Unavailable,
+    WrongVerb,
+    unexpected,
+)
 from shared.problems import CONTENT_TYPE, problem
 
 
@@ -22,7 +33,6 @@ def test_the_media_type_is_that_of_problem_details() -> None:
     [
         (Invalid("Request", ["a", "b"], reason="request.invalid"), 400, "Bad Request"),
         (an_error(Denied, "caller.unknown"), 401, "Unauthorized"),
-        (an_error(PatrolError, "route.method"), 405, "Method Not Allowed"),
         (an_error(PatrolError, "request.too-large"), 413, "Content Too Large"),
         (an_error(PatrolError, "request.media-type"), 415, "Unsupported Media Type"),
         (an_error(Denied, "caller.role"), 403, "Forbidden"),
@@ -62,6 +72,12 @@ def test_all_faults_of_bad_input_are_a_list() -> None:
     _, body, _ = problem(Invalid("Request", ["a is wrong", "b is missing"], reason="request.invalid"))
 
     assert body["faults"] == ["a is wrong", "b is missing"]
+
+
+def test_a_wrong_verb_is_405_with_the_verbs_that_there_are() -> None:
+    status, _, headers = problem(WrongVerb("No.", ("DELETE", "POST"), reason="route.method"))
+
+    assert (status, headers) == (405, {"Allow": "DELETE, POST"})
 
 
 @pytest.mark.parametrize(

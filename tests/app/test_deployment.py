@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from local.package import REPOSITORY, deployed_files
+from shared.contract import OPERATIONS
 
 # Versions that the app itself also runs on; the local host and the tests need 3.13.
 OLDER = ["3.11", "3.12"]
@@ -26,7 +27,7 @@ socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 import function_app
 print(sorted(item.get_function_name() for item in function_app.app.get_functions()))
 """
-FUNCTIONS = "['get_openapi', 'get_plan', 'get_status', 'health', 'list_pats', 'revoke_pat', 'rotate', 'rotate_pat']"
+FUNCTIONS = str(sorted({*OPERATIONS, "rotate", "unknown_route"}))
 
 
 def python_of(version: str) -> str | None:
