@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypeVar
 from pydantic import ConfigDict, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
-from shared.inventory import FindingCode
+from shared.findings import FindingCode
 from shared.model import PatStatus, Reason, SignIn, Standing, State
 
 _T = TypeVar("_T", bound=type[Any])

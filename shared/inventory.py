@@ -3,62 +3,50 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
-from shared import planner
-from shared.errors import PatrolError
-from shared.model import LivePat, Manifest, Observation, PatStatus, Source, Standing, VaultRecord
+from shared.errors import PatrolError, Refused, Throttled, Unavailable
+from shared.findings import Finding, FindingCode, Judge, Managed
+from shared.model import LivePat, Manifest, PatStatus, Source, VaultRecord
 from shared.operation import Pool
-from shared.scopes import FULL_ACCESS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from shared.planner import Assessment
     from shared.ports import Clock, PatService, SecretVault
 
 WORKERS = 8
-EXPIRES_SOON = timedelta(days=7)
-# A PAT may stop working when its owner has not signed in for 90 days (Microsoft Learn, "Use personal access tokens").
-LONG_LIVED = timedelta(days=90)
+# More of a name than this does not count for the order, so that a place always fits into a URL.
+LONGEST_NAME = 256
 
 
-class FindingCode(StrEnum):
-    """Kinds of findings."""
+class Place(NamedTuple):
+    """Where a PAT stands in the order of an answer. No two share one, and other PATs do not move it."""
 
-    GLOBAL = "global"
-    FULL_ACCESS = "full-access"
-    EXPIRES_SOON = "expires-soon"
-    LONG_LIVED = "long-lived"
+    organization: str
+    account: str
+    name: str
+    authorization_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to list: all organisations and accounts where none is named."""
+    """What to list: all organisations and accounts where none is named.
+
+    Attributes:
+        finding: only PATs with this one.
+        limit: the most PATs to answer with.
+        after: only PATs that stand behind this place.
+    """
 
     organization: str | None = None
     account: str | None = None
     statuses: tuple[PatStatus, ...] = (PatStatus.ACTIVE,)
     managed: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something about a PAT that a person should look at."""
-
-    code: FindingCode
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Managed:
-    """What a PAT is to this fleet. `standing` is None while the vault cannot be read."""
-
-    name: str
-    secret: str | None
-    standing: Standing | None
+    finding: FindingCode | None = None
+    limit: int | None = None
+    after: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +59,11 @@ class Item:
     managed: Managed | None
     findings: tuple[Finding, ...]
 
+    @property
+    def place(self) -> Place:
+        """Where it stands in the order."""
+        return _place(self.source, self.pat)
+
 
 @dataclass(frozen=True, slots=True)
 class SourceError:
@@ -82,50 +75,78 @@ class SourceError:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The answer. It is complete only without errors."""
+    """The answer. It is complete only without errors; `last` is the place to go on after where a limit cut it short."""
 
     items: tuple[Item, ...]
     errors: tuple[SourceError, ...]
+    last: Place | None = None
 
     @property
     def complete(self) -> bool:
         """False when anything could not be read."""
         return not self.errors
 
+    def check_complete(self) -> None:
+        """Refuse to pass on a part as the whole.
+
+        Raises:
+            Unavailable: trying again may help, for every list that could not be read.
+            Refused: somebody has to do something first.
+        """
+        if self.complete:
+            return
+        named = "; ".join(f"{_name(item.source)} ({item.error.reason})" for item in self.errors)
+        message = f"Not everything could be read, so this would be an incomplete table: {named}."
+        remedy = (
+            "Ask for application/json to see what could be read and why the rest could not, or leave out what cannot "
+            "be read with organization and account."
+        )
+        waits = [item.error.retry_after for item in self.errors if item.error.retry_after is not None]
+        if all(isinstance(item.error, Unavailable | Throttled) for item in self.errors):
+            raise Unavailable(
+                message,
+                reason="inventory.incomplete",
+                answered=True,
+                remedy=remedy,
+                retry_after=max(waits, default=None),
+            )
+        raise Refused(message, reason="inventory.incomplete", remedy=remedy)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What a source told before it failed, if it did: each PAT with the status that was seen last."""
+
+    source: Source
+    found: Mapping[str, tuple[PatStatus, LivePat]]
+    error: PatrolError | None
+
+    @property
+    def live(self) -> Mapping[str, LivePat]:
+        return {identity: pat for identity, (status, pat) in self.found.items() if status is PatStatus.ACTIVE}
+
 
 def take(manifest: Manifest, pats: PatService, vault: SecretVault, clock: Clock, query: Query) -> Inventory:
     """List the PATs that a query asks for. A source that cannot be read is told in the answer and does not spoil it."""
     sources = [
         source
-        for source in manifest.sources
+        for source in sorted(manifest.sources, key=lambda source: (source.organization, source.account))
         if query.organization in {None, source.organization} and query.account in {None, source.account}
     ]
-    wanted = [(source, status) for source in sources for status in query.statuses]
     with Pool(WORKERS, thread_name_prefix="patrol-inventory") as pool:
         records_future = pool.submit(_records, vault)
-        listings = list(pool.map(lambda item: _listing(pats, *item), wanted))
+        readings = list(pool.map(lambda source: _read(pats, source, query.statuses), sources))
         records = records_future.result()
-    # Several lists of a source that fail for one reason are one thing to look at.
-    errors: dict[tuple[Source | None, str], SourceError] = {
-        (source, result.reason): SourceError(source, result)
-        for (source, _), result in zip(wanted, listings, strict=True)
-        if isinstance(result, PatrolError)
-    }
+    errors = [SourceError(reading.source, reading.error) for reading in readings if reading.error]
     if isinstance(records, PatrolError):
-        errors[None, records.reason] = SourceError(None, records)
-    readable = [
-        (*key, found) for key, found in zip(wanted, listings, strict=True) if not isinstance(found, PatrolError)
-    ]
-    now = clock.now()
-    live = {source: found for source, status, found in readable if status is PatStatus.ACTIVE}
-    known = None if isinstance(records, PatrolError) else Observation(now, live, {}, records)
-    judge = _Judge(manifest, known, now)
-    items = [judge.item(source, status, pat) for source, status, found in readable for pat in found.values()]
-    chosen = [item for item in items if query.managed is None or query.managed == (item.managed is not None)]
-    return Inventory(
-        items=tuple(sorted(chosen, key=lambda item: (item.source, item.pat.display_name, item.pat.authorization_id))),
-        errors=tuple(sorted(errors.values(), key=lambda item: item.source or Source("", ""))),
-    )
+        errors.insert(0, SourceError(None, records))
+    known = None if isinstance(records, PatrolError) else records
+    judge = Judge(manifest, {reading.source: reading.live for reading in readings}, known, clock.now())
+    chosen = _chosen(readings, judge, query)
+    if query.limit is None:
+        return Inventory(tuple(chosen), tuple(errors))
+    items = tuple(islice(chosen, query.limit))
+    return Inventory(items, tuple(errors), items[-1].place if next(chosen, None) is not None else None)
 
 
 def _records(vault: SecretVault) -> Mapping[str, VaultRecord] | PatrolError:
@@ -135,48 +156,42 @@ def _records(vault: SecretVault) -> Mapping[str, VaultRecord] | PatrolError:
         return error
 
 
-def _listing(pats: PatService, source: Source, status: PatStatus) -> Mapping[str, LivePat] | PatrolError:
-    try:
-        return pats.list_pats(source, status)
-    except PatrolError as error:
-        return error
+def _read(pats: PatService, source: Source, statuses: tuple[PatStatus, ...]) -> _Reading:
+    """A source's lists, one after the other.
+
+    A list's PATs do not tell their status, so each is a list of its own. A PAT that ends while they are read moves from
+    an earlier list to a later one: in this order it is seen at least once, and the later word on it counts. A source
+    that fails is not asked on: each further list could take as long to fail.
+    """
+    found: dict[str, tuple[PatStatus, LivePat]] = {}
+    for status in PatStatus:
+        if status in statuses:
+            try:
+                listing = pats.list_pats(source, status)
+            except PatrolError as error:
+                return _Reading(source, found, error)
+            found |= {identity: (status, pat) for identity, pat in listing.items()}
+    return _Reading(source, found, None)
 
 
-class _Judge:
-    """Turns a listed PAT into an item of the inventory."""
+def _chosen(readings: list[_Reading], judge: Judge, query: Query) -> Iterator[Item]:
+    """The items that a query asks for, in order. Only as many are looked at as are taken."""
+    for reading in readings:
+        placed = ((_place(reading.source, pat), status, pat) for status, pat in reading.found.values())
+        for place, status, pat in sorted(placed, key=lambda item: item[0]):
+            if query.after is not None and place <= query.after:
+                continue
+            managed = judge.managed(pat)
+            if query.managed is not None and query.managed != (managed is not None):
+                continue
+            findings = judge.findings(reading.source, pat, managed) if status is PatStatus.ACTIVE else ()
+            if query.finding is None or any(finding.code is query.finding for finding in findings):
+                yield Item(reading.source, pat, status, managed, findings)
 
-    def __init__(self, manifest: Manifest, observation: Observation | None, now: datetime) -> None:
-        self._manifest = manifest
-        self._now = now
-        self._known = observation is not None
-        self._by_name: dict[str, Assessment] = {}
-        self._served: frozenset[str] = frozenset()
-        if observation is not None:
-            self._by_name = {item.spec.name: item for item in planner.assess(manifest, observation, now=now)}
-            self._served = planner.served_ids(observation)
 
-    def item(self, source: Source, status: PatStatus, pat: LivePat) -> Item:
-        return Item(source, pat, status, self._managed(pat), tuple(self._findings(pat, status)))
+def _place(source: Source, pat: LivePat) -> Place:
+    return Place(source.organization, source.account, pat.display_name[:LONGEST_NAME], pat.authorization_id)
 
-    def _managed(self, pat: LivePat) -> Managed | None:
-        name = self._manifest.owned_name(pat.display_name)
-        if name is None:
-            return None
-        spec = self._manifest.spec(name)
-        standing = planner.standing(self._by_name.get(name), pat, self._served) if self._known else None
-        return Managed(name, spec.secret if spec else None, standing)
 
-    def _findings(self, pat: LivePat, status: PatStatus) -> list[Finding]:
-        findings = []
-        if pat.all_organizations:
-            message = "Works in every organisation. Azure DevOps stops all such PATs on 2026-12-01; replace it by then."
-            findings.append(Finding(FindingCode.GLOBAL, message))
-        if FULL_ACCESS in pat.scopes:
-            findings.append(
-                Finding(FindingCode.FULL_ACCESS, "May do everything its owner may. Name the scopes it needs instead.")
-            )
-        if status is PatStatus.ACTIVE and pat.valid_to - self._now <= EXPIRES_SOON:
-            findings.append(Finding(FindingCode.EXPIRES_SOON, f"Stops working within {EXPIRES_SOON.days} days."))
-        if pat.valid_to - pat.valid_from > LONG_LIVED:
-            findings.append(Finding(FindingCode.LONG_LIVED, f"Was made to live longer than {LONG_LIVED.days} days."))
-        return findings
+def _name(source: Source | None) -> str:
+    return f"{source.account} in {source.organization}" if source else "the vault"

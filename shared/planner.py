@@ -387,11 +387,11 @@ def _surplus(
                 continue  # the current one
 
 
-def standing(item: Assessment | None, pat: LivePat, served: frozenset[str]) -> Standing:
+def standing(item: Assessment | Situation | None, pat: LivePat, served: frozenset[str]) -> Standing:
     """What a PAT with our marker is to this fleet.
 
     Args:
-        item: the assessment of the manifest's PAT of that name, None when there is none any more.
+        item: the situation of the manifest's PAT of that name, assessed or not; None when there is none any more.
         pat: the PAT.
         served: authorization ids of the newest versions of all secrets.
     """

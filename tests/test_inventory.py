@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.errors import Refused, Unavailable
-from shared.inventory import Inventory, Item, Managed, Query, SourceError, take
-from shared.model import LivePat, PatStatus, Source, Standing
-from tests.builders import DAY, HOME, HOUR, NOW, SECOND, a_live_pat, a_manifest, a_record, a_spec, guid
+from shared.errors import Refused, Throttled, Unavailable
+from shared.findings import FindingCode, Managed
+from shared.inventory import LONGEST_NAME, Inventory, Item, Query, SourceError, take
+from shared.model import LivePat, PatStatus, Source
+from tests.builders import HOME, a_live_pat, a_manifest, a_spec, guid
 from tests.fakes import FakeClock, FakeVault
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 AWAY = Source("release-bot", "fabrikam")
 BROKEN = Unavailable("No answer.", reason="devops.no-answer", answered=False)
 FORBIDDEN = Refused("Forbidden.", reason="vault.forbidden")
+THROTTLED = Throttled("Slower.", reason="devops.throttled", retry_after=30)
 EVERYTHING = Query(statuses=tuple(PatStatus))
 
 
@@ -66,11 +68,6 @@ def the_item(inventory: Inventory) -> Item:
     return item
 
 
-def codes(pat: LivePat, status: PatStatus = PatStatus.ACTIVE) -> list[str]:
-    inventory = look({(HOME, status): [pat]}, Query(statuses=(status,)))
-    return [finding.code for finding in the_item(inventory).findings]
-
-
 # ---- what is listed --------------------------------------------------------------------------------------------------
 
 
@@ -107,6 +104,16 @@ def test_only_what_is_asked_for_is_read(query: Query, asked: set[Source]) -> Non
     assert set(lists.asked) == {(source, PatStatus.ACTIVE) for source in asked}
 
 
+def test_the_order_is_by_organisation_account_name_and_id_whatever_the_accounts_are_called() -> None:
+    first, second, third = Source("z-bot", "alpha"), Source("a-bot", "beta"), Source("b-bot", "beta")
+    manifest = a_manifest(*(a_spec(s.organization + s.account, **s._asdict()) for s in (third, second, first)))
+    pats = {source: a_live_pat(guid(number)) for number, source in enumerate((first, third, second))}
+
+    inventory = look({(source, PatStatus.ACTIVE): [pat] for source, pat in pats.items()}, EVERYTHING, manifest=manifest)
+
+    assert [item.source for item in inventory.items] == [first, second, third]
+
+
 def test_each_status_is_a_list_of_its_own_and_is_told() -> None:
     lists = {(HOME, status): [a_live_pat(guid(index))] for index, status in enumerate(PatStatus)}
 
@@ -115,6 +122,35 @@ def test_each_status_is_a_list_of_its_own_and_is_told() -> None:
     assert {item.pat.authorization_id: item.status for item in inventory.items} == {
         guid(index): status for index, status in enumerate(PatStatus)
     }
+
+
+def test_a_pat_that_ends_while_the_lists_are_read_is_told_once_as_what_it_became() -> None:
+    lists = Lists({**active(a_live_pat()), (HOME, PatStatus.REVOKED): [a_live_pat()]})
+
+    item = the_item(look(lists, EVERYTHING, manifest=a_manifest()))
+
+    assert (item.status, item.findings) == (PatStatus.REVOKED, ())
+    assert lists.asked == [(HOME, status) for status in (PatStatus.ACTIVE, PatStatus.EXPIRED, PatStatus.REVOKED)]
+
+
+def test_a_finding_chooses_the_pats_that_have_it() -> None:
+    everywhere = a_live_pat(guid(1), display_name="a", all_organizations=True)
+    modest = a_live_pat(guid(2), display_name="b")
+
+    inventory = look(active(everywhere, modest), Query(finding=FindingCode.GLOBAL))
+
+    assert the_item(inventory).pat is everywhere
+    assert len(look(active(everywhere, modest), Query(finding=FindingCode.UNMANAGED)).items) == 2
+
+
+def test_filters_narrow_each_other() -> None:
+    ours = a_live_pat(guid(1), all_organizations=True)
+    foreign = a_live_pat(guid(2), display_name="somebody's", all_organizations=True)
+    lists = {**active(ours, foreign), **active(a_live_pat(guid(3), all_organizations=True), source=AWAY)}
+
+    inventory = look(lists, Query("contoso", "build-bot", managed=False, finding=FindingCode.GLOBAL))
+
+    assert the_item(inventory).pat is foreign
 
 
 @pytest.mark.parametrize(("managed", "ids"), [(None, {guid(1), guid(2)}), (True, {guid(1)}), (False, {guid(2)})])
@@ -136,16 +172,41 @@ def test_a_source_that_cannot_be_read_is_told_and_does_not_hide_the_other() -> N
     assert [(item.source, item.error.reason) for item in inventory.errors] == [(HOME, "devops.no-answer")]
 
 
-def test_a_source_whose_lists_all_fail_alike_is_told_once() -> None:
-    inventory = look({(HOME, status): BROKEN for status in PatStatus}, EVERYTHING)
+def test_a_source_that_failed_is_told_with_what_it_had_answered_and_not_asked_on() -> None:
+    lists = Lists({**active(a_live_pat()), (HOME, PatStatus.EXPIRED): BROKEN})
+
+    inventory = look(lists, EVERYTHING, manifest=a_manifest())
 
     assert [(item.source, item.error.reason) for item in inventory.errors] == [(HOME, "devops.no-answer")]
+    assert the_item(inventory).status is PatStatus.ACTIVE
+    assert lists.asked == [(HOME, PatStatus.ACTIVE), (HOME, PatStatus.EXPIRED)]
 
 
-def test_different_failures_of_one_source_are_all_told() -> None:
-    inventory = look({(HOME, PatStatus.ACTIVE): BROKEN, (HOME, PatStatus.REVOKED): FORBIDDEN}, EVERYTHING)
+@pytest.mark.parametrize(
+    ("errors", "kind", "wait"),
+    [
+        ([BROKEN, THROTTLED], Unavailable, 30),
+        ([BROKEN], Unavailable, None),
+        ([THROTTLED, FORBIDDEN], Refused, None),
+    ],
+)
+def test_what_has_to_be_whole_is_refused_with_every_list_that_is_missing(
+    errors: list[PatrolError], kind: type[PatrolError], wait: float | None
+) -> None:
+    sources = (None, AWAY)
+    inventory = Inventory((), tuple(SourceError(*pair) for pair in zip(sources, errors, strict=False)))
 
-    assert [item.error.reason for item in inventory.errors] == ["devops.no-answer", "vault.forbidden"]
+    with pytest.raises(kind) as caught:
+        inventory.check_complete()
+
+    assert (type(caught.value), caught.value.reason) == (kind, "inventory.incomplete")
+    assert caught.value.retry_after == wait
+    assert f"the vault ({errors[0].reason})" in caught.value.message
+    assert ("release-bot in fabrikam" in caught.value.message) is (len(errors) == 2)
+
+
+def test_what_is_whole_is_not_refused() -> None:
+    look(active(a_live_pat())).check_complete()
 
 
 def test_without_the_vault_the_pats_are_listed_without_their_standing() -> None:
@@ -159,66 +220,68 @@ def test_without_the_vault_the_pats_are_listed_without_their_standing() -> None:
     assert inventory.errors[0] == SourceError(None, FORBIDDEN)
 
 
-# ---- what a PAT is to the fleet --------------------------------------------------------------------------------------
+# ---- pages -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_pat_without_our_marker_is_nobodys() -> None:
-    for name in ("sonarqube", "patrol/other/sonarqube", "patrol/contoso/", "Patrol/contoso/sonarqube"):
-        assert the_item(look(active(a_live_pat(display_name=name)))).managed is None
+def some_pats(*numbers: int) -> list[LivePat]:
+    return [a_live_pat(guid(number), display_name=f"laptop {number // 2}") for number in numbers]
 
 
-def test_each_standing_is_told() -> None:
-    vault = FakeVault()
-    vault.add(a_record(a_spec(), guid(2)))
+def test_without_a_limit_everything_is_one_answer() -> None:
+    inventory = look(active(*some_pats(*range(20))))
+
+    assert (len(inventory.items), inventory.last) == (20, None)
+
+
+@pytest.mark.parametrize(("limit", "lengths"), [(1, [1] * 5), (2, [2, 2, 1]), (4, [4, 1]), (5, [5]), (6, [5])])
+def test_pages_hold_every_pat_once_and_the_last_one_says_so(limit: int, lengths: list[int]) -> None:
+    lists = {**active(*some_pats(4, 2, 3)), **active(*some_pats(1, 0), source=AWAY)}
+    pages = [look(lists, Query(limit=limit))]
+    while pages[-1].last is not None:
+        pages.append(look(lists, Query(limit=limit, after=pages[-1].last)))
+
+    assert [len(page.items) for page in pages] == lengths
+    assert [item for page in pages for item in page.items] == list(look(lists).items)
+
+
+def test_pats_that_come_and_go_between_two_pages_neither_hide_nor_repeat_others() -> None:
+    first = look(active(*some_pats(2, 4, 6, 8)), Query(limit=2))
+
+    rest = look(active(*some_pats(0, 1, 5, 6, 8)), Query(limit=9, after=first.last))
+
+    assert [item.pat.authorization_id for item in first.items] == [guid(2), guid(4)]
+    assert [item.pat.authorization_id for item in rest.items] == [guid(5), guid(6), guid(8)]
+
+
+def test_filters_hold_on_every_page_and_a_page_is_as_full_as_it_can_be() -> None:
     pats = [
-        a_live_pat(guid(1), valid_from=NOW - 9 * DAY),
-        a_live_pat(guid(2), valid_from=NOW - 5 * DAY),
-        a_live_pat(guid(3), valid_from=NOW - HOUR),
-        a_live_pat(guid(4), "gone"),
+        a_live_pat(guid(number), display_name=f"laptop {number}", all_organizations=number % 2 == 0)
+        for number in range(8)
     ]
+    query = Query(limit=3, finding=FindingCode.GLOBAL)
 
-    inventory = look(active(*pats), vault=vault)
+    first = look(active(*pats), query)
+    second = look(active(*pats), replace(query, after=first.last))
 
-    assert {item.pat.authorization_id: item.managed for item in inventory.items} == {
-        guid(1): Managed("sonarqube", "sonarqube-pat", Standing.SUPERSEDED),
-        guid(2): Managed("sonarqube", "sonarqube-pat", Standing.CURRENT),
-        guid(3): Managed("sonarqube", "sonarqube-pat", Standing.ORPHANED),
-        guid(4): Managed("gone", None, Standing.RETIRED),
-    }
-
-
-# ---- findings --------------------------------------------------------------------------------------------------------
+    assert [[item.pat.authorization_id for item in page.items] for page in (first, second)] == [
+        [guid(0), guid(2), guid(4)],
+        [guid(6)],
+    ]
+    assert second.last is None
 
 
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({}, []),
-        ({"all_organizations": True}, ["global"]),
-        ({"scopes": ("app_token",)}, ["full-access"]),
-        ({"scopes": ("vso.code_full",)}, []),
-        ({"valid_to": NOW + 7 * DAY}, ["expires-soon"]),
-        ({"valid_to": NOW + 7 * DAY + SECOND}, []),
-        ({"valid_to": NOW - DAY}, ["expires-soon"]),
-        ({"life": 90 * DAY}, []),
-        ({"life": 90 * DAY + SECOND}, ["long-lived"]),
-        (
-            {"all_organizations": True, "scopes": ("app_token", "vso.code"), "valid_from": NOW - 359 * DAY}
-            | {"life": 364 * DAY},
-            ["global", "full-access", "expires-soon", "long-lived"],
-        ),
-    ],
-)
-def test_what_a_person_should_look_at_is_found(changes: dict[str, Any], expected: list[str]) -> None:
-    assert codes(a_live_pat(display_name="somebody's", **changes)) == expected
+def test_a_page_is_as_complete_as_what_was_read_for_it() -> None:
+    lists = {**active(*some_pats(1, 2)), (AWAY, PatStatus.ACTIVE): BROKEN}
+
+    page = look(lists, Query(limit=1))
+
+    assert (page.complete, len(page.items), page.last) == (False, 1, page.items[0].place)
 
 
-@pytest.mark.parametrize("status", [PatStatus.EXPIRED, PatStatus.REVOKED])
-def test_a_dead_pat_does_not_expire_soon(status: PatStatus) -> None:
-    assert codes(a_live_pat(valid_from=NOW - 40 * DAY, life=timedelta(days=30)), status) == []
+def test_names_that_differ_only_beyond_what_counts_are_ordered_by_id() -> None:
+    pats = [a_live_pat(guid(number), display_name="x" * LONGEST_NAME + end) for number, end in ((1, "b"), (2, "a"))]
 
+    first = look(active(*pats), Query(limit=1))
+    second = look(active(*pats), Query(limit=1, after=first.last))
 
-def test_a_global_pats_finding_tells_the_day_it_stops_working() -> None:
-    item = the_item(look(active(a_live_pat(all_organizations=True))))
-
-    assert "2026-12-01" in item.findings[0].message
+    assert [the_item(page).pat.authorization_id for page in (first, second)] == [guid(1), guid(2)]

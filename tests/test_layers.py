@@ -70,12 +70,13 @@ PRESENTATION = {
     "problems": may_import("errors model answers"),
     "authorization": may_import("errors model settings"),
     "inputs": may_import("errors model inventory reconciler", "pydantic"),
-    "answers": may_import("errors model inventory", "pydantic typing_extensions"),
+    "answers": may_import("errors model findings", "pydantic typing_extensions"),
     "contract": may_import("errors model answers inputs authorization"),
     "parsing": may_import("errors model inputs contract", "pydantic pydantic_core"),
     "pages": may_import("pages"),
     "audit": may_import("errors model ports problems authorization"),
-    "inventory": may_import("errors model ports planner scopes operation"),
+    "findings": may_import("model planner scopes"),
+    "inventory": may_import("errors model ports findings operation"),
     "views": may_import("errors model answers planner reconciler inventory"),
 }
 
