@@ -117,7 +117,7 @@ class PatView(TypedDict):
     managed: ManagedView | None
     """What it is to this deployment; null when it belongs to somebody else."""
     findings: list[FindingView]
-    """What a person should look at."""
+    """What a person should look at; nothing where the PAT is dead."""
 
 
 @_answer
@@ -125,11 +125,16 @@ class InventoryView(TypedDict):
     """PATs of all accounts in all organisations."""
 
     complete: bool
-    """False when anything could not be read: then PATs are missing here, and `errors` says where."""
+    """False when anything could not be read: then PATs, or what they are to this deployment, may be missing here.
+
+    It is about what was read for this answer, not about the page: `nextPage` tells that there is more.
+    """
     pats: list[PatView]
-    """The PATs, by organisation, account and name."""
+    """The PATs, by organisation, account, name and id."""
     errors: list[SourceFault]
-    """What could not be read."""
+    """What could not be read, and why."""
+    nextPage: NotRequired[str]
+    """Ask for this `page` to go on. Absent on the last page, and where no `limit` was given."""
 
 
 # ---- plan ------------------------------------------------------------------------------------------------------------

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from shared import openapi, problems, views, wiring
+from shared import openapi, paging, problems, spreadsheet, views, wiring
 from shared.audit import Audit
 from shared.authorization import Caller, authorize
-from shared.contract import JSON, MARKDOWN, OPERATION_HEADER, OPERATIONS, TEXT, verbs_of
+from shared.contract import CSV, JSON, MARKDOWN, OPERATION_HEADER, OPERATIONS, TEXT, verbs_of
 from shared.errors import Invalid, NotFound, PatrolError, WrongVerb, unexpected
 from shared.events import JsonEvents
 from shared.inventory import Query
@@ -99,10 +99,21 @@ def list_pats(desk: Desk, call: Call[Nothing, InventoryQuery, Nothing]) -> Respo
         faults.append("organization is not one that the manifest uses")
     if wish.account is not None and wish.account not in desk.app.manifest.accounts:
         faults.append("account is not in the manifest")
+    query = Query(organization, wish.account, wish.statuses, wish.managed, wish.finding, wish.limit)
+    try:
+        query = paging.resumed(query, wish.page)
+    except ValueError:
+        faults.append("page is not one that an answer to these filters named")
     if faults:
         raise Invalid("Request", faults, reason="request.invalid", remedy="GET /api/status names the accounts.")
-    query = Query(organization, wish.account, wish.statuses, wish.managed)
-    return Response(HTTPStatus.OK, views.inventory_view(desk.app.inventory(query)))
+    inventory = desk.app.inventory(query)
+    page = paging.token_of(inventory.last, query) if inventory.last else None
+    view = views.inventory_view(inventory, page)
+    headers = {"Link": paging.link(wish, page)} if page else {}
+    if _preferred(call, JSON, CSV) == CSV:
+        inventory.check_complete()
+        return Response(HTTPStatus.OK, spreadsheet.table(view["pats"]), CSV, headers)
+    return Response(HTTPStatus.OK, view, headers=headers)
 
 
 def revoke_pat(desk: Desk, call: Call[PatPath, RevokeQuery, Nothing]) -> Response:

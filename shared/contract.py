@@ -88,6 +88,13 @@ OPERATIONS: Mapping[str, Operation] = {
                 "The PATs. Look at `complete` before you count on it.", answers.InventoryView, (JSON, CSV)
             )
         },
+        description=(
+            "All filters can be combined. With `limit` an answer that was cut short names the `nextPage`, and the"
+            " header `Link` leads to it. Each page reads all lists anew; PATs that come and go in between neither hide"
+            " nor repeat others. `Accept: text/csv` gets a table with a row for each PAT; where anything could not be"
+            " read, an error instead, since a table cannot say that it is incomplete. A cell that a spreadsheet could"
+            " take for a formula begins with an apostrophe there."
+        ),
         query_model=inputs.InventoryQuery,
     ),
     "revoke_pat": Operation(

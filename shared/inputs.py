@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from shared.findings import FindingCode
 from shared.model import PatStatus
 from shared.reconciler import RevokeOld
 
@@ -66,7 +67,11 @@ _GUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 _NAME = r"[0-9A-Za-z-]{1,64}"
 _SCOPE = r"app_token|vso\.[a-z]+(?:[._][a-z]+)*"
 _REASON = r"[a-z-]{1,64}(?:\.[a-z-]{1,64})?"
-_PAGE = r"[0-9A-Za-z_-]{1,1024}"
+_PAGE = r"[0-9A-Za-z_-]{1,2048}"
+# The first page ended with a PAT named "old laptop", and there was no filter.
+_A_PAGE = (
+    "NzUzNTZjYTZiMWZjNDgyNgpjb250b3NvCmJ1aWxkLWJvdAowMDAwMDAwMC0wMDAwLTQwMDAtODAwMC0wMDAwMDAwMDAwMDAKb2xkIGxhcHRvcA"
+)
 
 
 def _schema(pattern: str, example: str) -> WithJsonSchema:
@@ -82,7 +87,7 @@ AuthorizationId = Annotated[str, AfterValidator(_shaped(_GUID, "must be a GUID")
 PatName = Annotated[str, AfterValidator(_shaped(_NAME, "is not a possible PAT name")), _schema(_NAME, "sonarqube")]
 Scope = Annotated[str, AfterValidator(_shaped(_SCOPE, "is not a possible scope")), _schema(_SCOPE, "vso.code")]
 PageToken = Annotated[
-    str, AfterValidator(_shaped(_PAGE, "is not a page that an answer named")), _schema(_PAGE, "WyJjb250b3NvIl0")
+    str, AfterValidator(_shaped(_PAGE, "is not a page that an answer named")), _schema(_PAGE, _A_PAGE)
 ]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 # Tabs and line breaks cannot come in a header; other characters that do not print are refused.
@@ -148,6 +153,12 @@ class InventoryQuery(Input):
     """Only PATs that are alive, have expired, or were revoked; `all` for every one."""
     managed: Flag | None = None
     """Only PATs that this deployment looks after, or only those it does not."""
+    finding: FindingCode | None = None
+    """Only PATs with this finding. Only PATs that are alive have any."""
+    limit: Annotated[int, Field(ge=1, le=LARGEST_PAGE, examples=[500]), BeforeValidator(_whole)] | None = None
+    """The most PATs that this answer may hold. Without it, all of them."""
+    page: PageToken | None = None
+    """Where the page begins: `nextPage` of the answer before, with the same filters. Each page reads all lists anew."""
 
     @property
     def statuses(self) -> tuple[PatStatus, ...]:

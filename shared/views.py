@@ -111,13 +111,16 @@ def _account(account: Account, failure: PatrolError | None, health: SignInHealth
     return {**state, **fault(error), "retry": health.retry} if error else state
 
 
-def inventory_view(inventory: Inventory) -> InventoryView:
+def inventory_view(inventory: Inventory, next_page: str | None = None) -> InventoryView:
     """`GET /pats`."""
-    return {
+    view: InventoryView = {
         "complete": inventory.complete,
         "pats": [_item(item) for item in inventory.items],
         "errors": [_source_fault(item.source, item.error) for item in inventory.errors],
     }
+    if next_page is not None:
+        view["nextPage"] = next_page
+    return view
 
 
 def rotation_view(rotation: Rotation) -> RotationView:

@@ -16,6 +16,7 @@ from local.package import REPOSITORY
 from local.world import CREDENTIAL_VAULT, PAT_VAULT
 from shared import manifest
 from shared.contract import COMMON_PROBLEMS, OPERATIONS
+from shared.findings import FindingCode
 from shared.model import Event
 from shared.settings import Settings
 
@@ -83,7 +84,7 @@ def test_every_link_of_the_documents_leads_somewhere() -> None:
 
 
 def test_every_event_of_the_guide_exists_in_the_code() -> None:
-    named = re.findall(r"^\| `([a-z.-]+)` \|", GUIDE, re.MULTILINE)
+    named = re.findall(r"^\| `([a-z.-]+)` \|", GUIDE.partition("## Events")[2], re.MULTILINE)
     assert len(named) > 10
     assert [name for name in named if name not in set(Event)] == []
 
@@ -93,6 +94,11 @@ def test_the_guide_explains_every_status_that_a_problem_can_have() -> None:
     explained = {int(status) for row in rows for status in row.split(", ")}
     possible = COMMON_PROBLEMS.union(*(operation.problems for operation in OPERATIONS.values()))
     assert explained == {int(status) for status in possible} | {HTTPStatus.METHOD_NOT_ALLOWED}
+
+
+def test_the_guide_explains_every_finding_in_the_order_of_the_answer() -> None:
+    inventory = GUIDE.partition("## The inventory")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `([a-z-]+)` \|", inventory, re.MULTILINE) == list(FindingCode)
 
 
 def test_every_event_that_is_an_error_is_in_the_guide() -> None:

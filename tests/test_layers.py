@@ -69,7 +69,7 @@ PRESENTATION = {
     "openapi": may_import("answers contract examples inputs problems version", "pydantic"),
     "problems": may_import("errors model answers"),
     "authorization": may_import("errors model settings"),
-    "inputs": may_import("errors model inventory reconciler", "pydantic"),
+    "inputs": may_import("errors model findings reconciler", "pydantic"),
     "answers": may_import("errors model findings", "pydantic typing_extensions"),
     "contract": may_import("errors model answers inputs authorization"),
     "parsing": may_import("errors model inputs contract", "pydantic pydantic_core"),
@@ -77,6 +77,8 @@ PRESENTATION = {
     "audit": may_import("errors model ports problems authorization"),
     "findings": may_import("model planner scopes"),
     "inventory": may_import("errors model ports findings operation"),
+    "paging": may_import("inputs inventory"),
+    "spreadsheet": may_import("answers"),
     "views": may_import("errors model answers planner reconciler inventory"),
 }
 

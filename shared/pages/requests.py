@@ -20,6 +20,14 @@ REQUESTS = {
         "The body is larger than 64 KiB, which is more than any request needs. It was not read.",
         "Send several smaller requests.",
     ),
+    "inventory.incomplete": Page(
+        "The table would be incomplete",
+        "The inventory was asked for as a table (`Accept: text/csv`), and not everything could be read: `detail` names"
+        " each list that is missing, with the reason. A table cannot say that PATs are missing from it to whoever gets"
+        " it, so there is none. With status 502 somebody has to act first; with 503 trying again may help.",
+        "Look each reason up here. In the meantime ask for `application/json`, which tells what could be read and what"
+        " not, or leave out what cannot be read with `organization` and `account`.",
+    ),
     "route.unknown": Page(
         "There is no such path",
         "No function answers this path. Paths start with `/api/`.",

@@ -73,7 +73,7 @@ def test_the_inventory_lists_every_pat_of_every_account_with_all_members(app: De
     }
     theirs = next(pat for pat in body["pats"] if pat["authorizationId"] == stray.authorization_id)
     assert theirs["managed"] is None
-    assert [finding["code"] for finding in theirs["findings"]] == ["global", "full-access", "long-lived"]
+    assert [finding["code"] for finding in theirs["findings"]] == ["global", "full-access", "long-lived", "unmanaged"]
     assert "2026-12-01" in theirs["findings"][0]["message"]
 
 
@@ -94,6 +94,40 @@ def test_the_inventory_filters_by_organization_account_status_and_management(app
     assert len(names("?status=all")) == 5
     for misspelt in ("organization=elsewhere", "account=build-bott"):
         assert_problem(app.host.request("GET", f"/api/pats?{misspelt}"), 400, "request.invalid")
+
+
+def test_the_inventory_is_a_table_for_who_asks_for_one_and_links_to_its_next_page(app: Deployment) -> None:
+    app.run()
+    bot = app.manifest.accounts["build-bot"].username
+    app.cloud.devops.issue_outside("contoso", bot, "=1+1", "vso.code", lifetime=timedelta(days=30))
+    header = (
+        "organization,account,authorizationId,displayName,scopes,validFrom,validTo,status,managedName,managedSecret,"
+        "managedState,findings"
+    )
+
+    first = app.host.request("GET", "/api/pats?limit=2", headers={"Accept": "text/csv"})
+    following = f"/api/pats{first.links['next']['url']}"
+    second = app.host.request("GET", following, headers={"Accept": "text/csv"})
+
+    assert (first.status_code, first.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    lines = [response.content.decode().split("\r\n") for response in (first, second)]
+    assert [page[0] for page in lines] == [header, header]
+    names = [[line.split(",")[3] for line in page[1:-1]] for page in lines]
+    assert names == [
+        ["'=1+1", "patrol/contoso/build-agents"],
+        ["patrol/contoso/sonarqube", "patrol/contoso/release-feed"],
+    ]
+    assert "Link" not in second.headers
+    assert app.host.request("GET", following).json()["pats"][0]["displayName"] == "patrol/contoso/sonarqube"
+
+
+def test_an_incomplete_inventory_is_never_a_table(app: Deployment) -> None:
+    app.run()
+    app.cloud.faults.script(Fault("pats.list", organization="contoso-retail", kind="html", times=None))
+
+    response = app.host.request("GET", "/api/pats", headers={"Accept": "text/csv"})
+
+    assert "release-bot in contoso-retail" in assert_problem(response, 502, "inventory.incomplete")["detail"]
 
 
 def test_an_unreadable_source_makes_the_inventory_incomplete_and_says_which(app: Deployment) -> None:
