@@ -1,0 +1,1 @@
+"""Holds Patrol to what the network makes unavoidable: `make bench`. Development only."""
