@@ -18,7 +18,7 @@ from shared import token_cache
 from shared.entra_errors import Retry, SignInRefused
 from shared.errors import PatrolError, Refused, Throttled, Unavailable
 from shared.model import Account, ClientCredential, Event, Secret, SignIn, SignInHealth
-from shared.operation import current
+from shared.operation import Pool, current
 from shared.transport import transport
 
 if TYPE_CHECKING:
@@ -184,15 +184,20 @@ class SignInService:
     def _by_password(self, account: Account) -> Grant:
         """Entra locks a user after some wrong passwords. A refused one is therefore not sent again until its time has
         come, or a new one has been stored.
+
+        MSAL's application needs the client secret and a page of Entra's, and no password: it is made meanwhile, since
+        a process that has just started has its caller wait for all of this.
         """
-        stored = self._credentials.read(f"{account.name}-password")
-        self._notes.check(account, stored.version, self._clock.now())
-        try:
-            grant = self._entra.by_password(account, stored.value)
-        except SignInRefused as error:
-            if error.retry is Retry.LOCKOUT:
-                self._notes.refused(account, stored.version, self._clock.now(), error)
-            raise
+        with Pool(1, thread_name_prefix="patrol-sign-in") as beside:
+            application = beside.submit(self._entra.application, account)
+            stored = self._credentials.read(f"{account.name}-password")
+            self._notes.check(account, stored.version, self._clock.now())
+            try:
+                grant = self._entra.by_password(account, stored.value, application.result)
+            except SignInRefused as error:
+                if error.retry is Retry.LOCKOUT:
+                    self._notes.refused(account, stored.version, self._clock.now(), error)
+                raise
         self._notes.accepted(account)
         return grant
 

@@ -64,10 +64,16 @@ class Entra:
         self._client_secret = client_secret
         self._identity = identity
 
-    def by_password(self, account: Account, password: Secret) -> Grant:
-        """The password grant. Entra counts wrong ones, so it is tried once."""
+    def by_password(self, account: Account, password: Secret, application: Callable[[], Any]) -> Grant:
+        """The password grant. Entra counts wrong ones, so it is tried once.
+
+        Args:
+            account: who signs in.
+            password: theirs.
+            application: waits for the account's `application`, and raises what making it raised.
+        """
         with self.translated(account):
-            app = self.application(account)
+            app = application()
             answer = app.acquire_token_by_username_password(account.username, password.reveal(), scopes=[DEVOPS_SCOPE])
         return self.granted(account, app, answer)
 

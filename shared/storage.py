@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from azure.storage.blob import BlobServiceClient, LinearRetry
 
 from shared.transport import transport
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from azure.core.credentials import TokenCredential
-    from azure.storage.blob import BlobClient
+    from azure.storage.blob import BlobClient, BlobServiceClient
 
     from shared.settings import StorageSettings
 
@@ -54,19 +53,21 @@ class Storage:
         return self._service
 
     def _connect(self) -> BlobServiceClient:
+        # Loaded here, while the sign-in that asks for its notes waits for Entra: an inquiry needs it for nothing else.
+        from azure.storage.blob import BlobServiceClient, LinearRetry  # noqa: PLC0415 - see above
+
+        # The SDK's own policy waits 15 s before its first retry, and longer after: a run would stand still for a
+        # minute before it goes on without its lease.
+        options: dict[str, Any] = {
+            "retry_policy": LinearRetry(backoff=1, retry_total=2),
+            "transport": transport(CONNECT_TIMEOUT, READ_TIMEOUT),
+        }
         if self._settings.connection is not None:
             connection = self._settings.connection.reveal()
             if "usedevelopmentstorage=true" in connection.lower():
                 connection = _EMULATOR
-            return BlobServiceClient.from_connection_string(connection, **_options())
-        return BlobServiceClient(str(self._settings.blob_url), self._identity(self._settings.client_id), **_options())
-
-
-def _options() -> dict[str, Any]:
-    # The SDK's own policy waits 15 s before its first retry, and longer after: a run would stand still for a minute
-    # before it goes on without its lease.
-    retry_policy = LinearRetry(backoff=1, retry_total=2)
-    return {"retry_policy": retry_policy, "transport": transport(CONNECT_TIMEOUT, READ_TIMEOUT)}
+            return BlobServiceClient.from_connection_string(connection, **options)
+        return BlobServiceClient(str(self._settings.blob_url), self._identity(self._settings.client_id), **options)
 
 
 class NotesBlob:
