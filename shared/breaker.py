@@ -14,7 +14,6 @@ from shared.errors import PatrolError, Throttled, Unavailable
 # A rate limit speaks for itself. A single time-out does not.
 FAILURES_TO_OPEN = 3
 
-_VAULT = "vault"
 # Refusals of the whole vault, as opposed to those of one secret.
 _WHOLE_VAULT = frozenset({"vault.forbidden", "vault.firewall", "vault.not-authenticated"})
 
@@ -24,17 +23,22 @@ class Breaker:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._failures: Counter[str] = Counter()
+        self._organizations: Counter[str] = Counter()
+        self._vault = 0
 
     def note(self, organization: str, error: PatrolError) -> None:
         """Take a failed action into account."""
-        of_vault = error.reason.startswith("vault.")
         decisive = isinstance(error, Throttled) or error.reason in _WHOLE_VAULT
-        if decisive or isinstance(error, Unavailable):
-            with self._lock:
-                self._failures[_VAULT if of_vault else organization] += FAILURES_TO_OPEN if decisive else 1
+        if not decisive and not isinstance(error, Unavailable):
+            return
+        weight = FAILURES_TO_OPEN if decisive else 1
+        with self._lock:
+            if error.reason.startswith("vault."):
+                self._vault += weight
+            else:
+                self._organizations[organization] += weight
 
     def open(self, organization: str) -> bool:
         """True when nothing more should be asked there in this run."""
         with self._lock:
-            return max(self._failures[_VAULT], self._failures[organization]) >= FAILURES_TO_OPEN
+            return max(self._vault, self._organizations[organization]) >= FAILURES_TO_OPEN

@@ -69,8 +69,6 @@ class Executor:
 
     def _side_by_side(self, actions: Sequence[Issue | Revoke], now: datetime) -> list[Outcome]:
         """Each organisation on threads of its own, so that a slow one keeps no other waiting. In the plan's order."""
-        if len(actions) <= 1:
-            return [self._guarded(action, now) for action in actions]
         counts = Counter(_organization(action) for action in actions)
         with ExitStack() as pools:
             pool = {
@@ -97,8 +95,8 @@ class Executor:
             outcome = Outcome(OutcomeKind.FAILED, action, error=unexpected(error))
         if outcome.error is not None:
             self._breaker.note(organization, outcome.error)
-        if outcome.kind is OutcomeKind.FAILED and isinstance(action, Issue):
-            self._back_off(action, now, outcome.error)
+            if outcome.kind is OutcomeKind.FAILED and isinstance(action, Issue):
+                self._back_off(action, now, outcome.error)
         self._tell(outcome)
         return outcome
 
@@ -246,7 +244,7 @@ class Executor:
 
     # ---- after a failure ------------------------------------------------------------------------------------------
 
-    def _back_off(self, action: Issue, now: datetime, error: PatrolError | None) -> None:
+    def _back_off(self, action: Issue, now: datetime, error: PatrolError) -> None:
         """Note the failure on the version that this run observed, so that the next run waits. Without one, it does not.
 
         The version is named: a PATCH without one would hit whatever is newest by then, perhaps another run's success.
@@ -351,5 +349,7 @@ def _failures(record: VaultRecord, spec: PatSpec) -> int:
     return int(noted) if again and re.fullmatch("[0-9]{1,6}", noted) else 0
 
 
-def _asked_to_wait(error: PatrolError | None) -> timedelta:
-    return timedelta(seconds=min(LONGEST_PATIENCE.total_seconds(), error.retry_after or 0)) if error else timedelta()
+def _asked_to_wait(error: PatrolError) -> timedelta:
+    if error.retry_after is None:
+        return timedelta()
+    return timedelta(seconds=min(LONGEST_PATIENCE.total_seconds(), error.retry_after))

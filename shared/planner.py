@@ -128,8 +128,8 @@ def schedule(fleet: str, spec: PatSpec, pat: LivePat) -> Schedule:
 
 def backoff(spec: PatSpec, failures: int) -> timedelta:
     """How long to wait after the given number of failures in a row."""
-    longest = min(LONGEST_BACKOFF, spec.rotate_before / BACKOFF_SHARE_OF_MARGIN)
-    return min(FIRST_BACKOFF * (1 << min(failures - 1, 10)), longest)
+    doubled = FIRST_BACKOFF * min(1 << (failures - 1), LONGEST_BACKOFF // FIRST_BACKOFF)
+    return min(doubled, spec.rotate_before / BACKOFF_SHARE_OF_MARGIN)
 
 
 def assess(
@@ -177,10 +177,10 @@ def plan(
             case Revoke():
                 revocations.append(verdict)
     kept, refused = _refuse_mass_revocation(manifest, observation, revocations, unsupported)
-    waiting = () if refused else tuple(unsupported)
     skips += [
         Skip(item.pat, Reason.ORPHANED, "waits until the vault names a successor", item.authorization_id)
-        for item in waiting
+        for item in unsupported
+        if item not in refused
     ]
     return Plan(
         at=now,
@@ -315,8 +315,8 @@ def _retry_at(record: VaultRecord | None, spec: PatSpec) -> datetime | None:
     if record is None or record.tags.get(Tag.FAILED_SPEC) != spec.digest:
         return None
     try:
-        moment = datetime.fromisoformat(record.tags.get(Tag.RETRY_AT, ""))
-    except ValueError:
+        moment = datetime.fromisoformat(record.tags[Tag.RETRY_AT])
+    except (KeyError, ValueError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -383,8 +383,6 @@ def _surplus(
             case Standing.RETIRED:
                 detail = "served by a secret that the manifest does not name for it" if item else "not in the manifest"
                 yield Skip(name, Reason.RETIRED, detail, pat.authorization_id, pat.valid_to)
-            case _:
-                continue  # the current one
 
 
 def standing(item: Assessment | Situation | None, pat: LivePat, served: frozenset[str]) -> Standing:

@@ -11,6 +11,8 @@ TIMEOUT = Unavailable("No answer.", reason="devops.no-answer", answered=False)
 THROTTLED = Throttled("Wait.", reason="devops.throttled", retry_after=60)
 POLICY = Refused("No.", reason="pat.policy")
 VAULT_ROLE = Refused("No.", reason="vault.forbidden")
+VAULT_FIREWALL = Refused("No.", reason="vault.firewall")
+VAULT_TOKEN = Refused("No.", reason="vault.not-authenticated")
 VAULT_DELETED = Refused("No.", reason="vault.deleted")
 VAULT_TIMEOUT = Unavailable("No answer.", reason="vault.no-answer", answered=False)
 
@@ -33,6 +35,8 @@ def after(*errors: PatrolError, organization: str = "contoso") -> Breaker:
         ((POLICY,) * 9, False),
         ((VAULT_DELETED,) * 9, False),
         ((VAULT_ROLE,), True),
+        ((VAULT_FIREWALL,), True),
+        ((VAULT_TOKEN,), True),
         ((VAULT_TIMEOUT,) * 3, True),
     ],
 )
@@ -48,3 +52,7 @@ def test_a_throttled_organization_leaves_the_others_open() -> None:
 
 def test_a_vault_that_does_not_serve_stops_every_organization() -> None:
     assert after(VAULT_ROLE).open("contoso-retail") is True
+
+
+def test_an_organization_that_is_called_vault_is_not_taken_for_the_vault() -> None:
+    assert after(THROTTLED, organization="vault").open("contoso") is False

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -8,7 +10,7 @@ import pytest
 
 from shared.errors import PatrolError, Refused, Throttled, Unavailable
 from shared.executor import Executor, newest_versions
-from shared.model import Event, Issue, Outcome, OutcomeKind, Reason, Report, Tag
+from shared.model import CreatedPat, Event, Issue, Outcome, OutcomeKind, Reason, Report, Tag
 from tests.builders import (
     DAY,
     FLEET,
@@ -55,11 +57,13 @@ class Stage:
         self.pats = FakePatService(self.clock, self.log)
         self.vault = FakeVault(self.clock, self.log)
 
-    def execute(self, *actions: Issue | Revoke) -> Report:
-        executor = Executor(
+    def executor(self) -> Executor:
+        return Executor(
             self.pats, self.vault, self.events, deadline=self.deadline, lease=self.lease, workers=self.workers
         )
-        return executor.execute(a_plan(*actions, at=self.clock.now()))
+
+    def execute(self, *actions: Issue | Revoke) -> Report:
+        return self.executor().execute(a_plan(*actions, at=self.clock.now()))
 
     def one(self, action: Issue | Revoke) -> Outcome:
         (outcome,) = self.execute(action).outcomes
@@ -156,11 +160,16 @@ def test_a_check_without_a_verdict_counts_as_failed() -> None:
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        pytest.param({"all_organizations": True}, "all organisations", id="it works in all organisations"),
-        pytest.param({"scopes": ("vso.code",)}, "lacks vso.build", id="a scope is missing"),
-        pytest.param({"scopes": ()}, "lacks vso.build, vso.code", id="all scopes are missing"),
-        pytest.param({"valid_to": NOW}, "already expired", id="it is expired at birth"),
-        pytest.param({"valid_to": NOW - DAY}, "already expired", id="it expired before its birth"),
+        pytest.param({"all_organizations": True}, "it works in all organisations", id="it works in all organisations"),
+        pytest.param({"scopes": ("vso.code",)}, "it lacks vso.build", id="a scope is missing"),
+        pytest.param({"scopes": ()}, "it lacks vso.build, vso.code", id="all scopes are missing"),
+        pytest.param({"valid_to": NOW}, "it is already expired", id="it is expired at birth"),
+        pytest.param({"valid_to": NOW - DAY}, "it is already expired", id="it expired before its birth"),
+        pytest.param(
+            {"valid_to": NOW, "all_organizations": True},
+            "it is already expired; it works in all organisations",
+            id="all faults are told together",
+        ),
     ],
 )
 def test_an_answer_that_cannot_be_used_is_withdrawn_before_anybody_sees_it(changes: dict[str, Any], fault: str) -> None:
@@ -169,7 +178,11 @@ def test_an_answer_that_cannot_be_used_is_withdrawn_before_anybody_sees_it(chang
     outcome = stage.one(an_issue())
 
     assert verdict(outcome) == (OutcomeKind.FAILED, "pat.unusable")
-    assert fault in str(outcome.error)
+    assert outcome.error is not None
+    assert (outcome.error.message, outcome.error.remedy) == (
+        f"Azure DevOps created a PAT that cannot be used: {fault}.",
+        "The old PAT stays. Check the organisation's policies.",
+    )
     assert stage.verbs == ["create", "revoke"]
 
 
@@ -250,7 +263,9 @@ def test_when_the_vault_cannot_be_read_back_nothing_is_revoked(
 
     assert stage.one(an_issue()).kind == OutcomeKind.FAILED
     assert (stage.verbs, stage.pats.live_ids) == (["create", "verify", "store", "versions"], {FIRST})
-    assert [fields["authorizationId"] for fields in stage.events.of(Event.PAT_LEFT_BEHIND)] == [FIRST]
+    assert stage.events.of(Event.PAT_LEFT_BEHIND) == [
+        {"pat": "sonarqube", "authorizationId": FIRST, "error": read_error.reason}
+    ]
 
 
 def test_a_version_of_another_pat_does_not_pass_for_the_new_one() -> None:
@@ -400,6 +415,48 @@ def test_all_issues_come_before_all_revocations() -> None:
     assert [verb for verb in stage.verbs if verb in {"store", "revoke"}] == ["store", "revoke"]
 
 
+class Watched(FakePatService):
+    """Lets creates go on only in groups of the given size, and notes how many came at once and on which threads."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.threads: list[str] = []
+        self.most_at_once = 0
+        self._inside = 0
+        self._lock = threading.Lock()
+        self._group = threading.Barrier(size, timeout=5)
+
+    def create(self, *arguments: Any, **named: Any) -> CreatedPat:
+        with self._lock:
+            self.threads.append(threading.current_thread().name)
+            self._inside += 1
+            self.most_at_once = max(self.most_at_once, self._inside)
+        self._group.wait()
+        time.sleep(0.02)  # for one too many to come in
+        with self._lock:
+            self._inside -= 1
+            return super().create(*arguments, **named)
+
+
+@pytest.mark.parametrize(("options", "threads"), [({"workers": 2}, 2), ({}, 4)])
+def test_an_organization_gets_as_many_threads_as_there_are_workers_and_no_more(
+    options: dict[str, int], threads: int
+) -> None:
+    stage, pats = Stage(), Watched(threads)
+    executor = Executor(pats, stage.vault, stage.events, deadline=stage.deadline, lease=stage.lease, **options)
+    report = executor.execute(a_plan(*(an_issue(a_spec(f"pat-{n}")) for n in range(2 * threads))))
+
+    assert (report.failed, pats.most_at_once) == (False, threads)
+
+
+def test_threads_are_named_after_the_organization_that_they_work_for() -> None:
+    stage, pats = Stage(), Watched(2)
+    stage.pats = pats
+    stage.execute(an_issue(a_spec("one")), an_issue(a_spec("two", organization="elsewhere")))
+
+    assert sorted(pats.threads) == ["patrol-contoso_0", "patrol-elsewhere_0"]
+
+
 # ---- back-off --------------------------------------------------------------------------------------------------------
 
 
@@ -437,7 +494,7 @@ def test_a_version_that_another_run_wrote_meanwhile_takes_no_note() -> None:
     stage.vault.before_next("versions", lambda: stage.holds(guid(2), created=NOW))
     stage.one(an_issue(observed=observed))
 
-    assert "replace-tags" not in stage.verbs
+    assert ("replace-tags" in stage.verbs, stage.events.of(Event.BACKOFF_NOT_NOTED)) == (False, [])
     assert [noted(item) for item in stage.vault.secrets["sonarqube-pat"]] == [{}, {}]
 
 
@@ -510,6 +567,13 @@ def test_the_longer_of_back_off_and_retry_after_wins(seconds: float, hours: floa
     assert stage.vault.newest("sonarqube-pat").tags[Tag.RETRY_AT] == in_hours(hours)
 
 
+def test_a_version_without_a_count_starts_to_count() -> None:
+    stage = a_failing_stage()
+    stage.one(an_issue(observed=stage.holds(guid(1), tags={Tag.FAILED_SPEC: SPEC.digest})))
+
+    assert noted(stage.vault.newest("sonarqube-pat"))[Tag.FAILURES] == "1"
+
+
 @pytest.mark.parametrize("verb", ["versions", "replace-tags"])
 def test_a_note_that_cannot_be_taken_is_told_and_the_first_error_stays(verb: str) -> None:
     stage = a_failing_stage()
@@ -518,6 +582,15 @@ def test_a_note_that_cannot_be_taken_is_told_and_the_first_error_stays(verb: str
 
     assert verdict(stage.one(an_issue(observed=observed))) == (OutcomeKind.FAILED, REFUSED.reason)
     assert stage.events.of(Event.BACKOFF_NOT_NOTED) == [{"pat": "sonarqube", "error": "vault.silent"}]
+
+
+def test_a_defect_that_keeps_a_note_from_being_taken_is_told_as_one() -> None:
+    stage = a_failing_stage()
+    observed = stage.holds(guid(1))
+    stage.vault.fail_next("replace-tags", KeyError(CANARY))
+    stage.one(an_issue(observed=observed))
+
+    assert stage.events.of(Event.BACKOFF_NOT_NOTED) == [{"pat": "sonarqube", "error": "internal"}]
 
 
 def test_a_success_leaves_no_note_on_the_new_version() -> None:
@@ -575,14 +648,18 @@ def test_a_pat_that_somebody_rolled_back_to_is_kept() -> None:
     stage = a_rotated_stage()
     stage.vault.before_next("versions", lambda: stage.vault.roll_back("sonarqube-pat", guid(1)))
 
-    assert (stage.one(a_revoke()).kind, stage.verbs) == (OutcomeKind.KEPT, ["versions"])
+    outcome = stage.one(a_revoke())
+
+    assert (outcome.kind, outcome.authorization_id, stage.verbs) == (OutcomeKind.KEPT, guid(1), ["versions"])
 
 
 def test_a_superseded_pat_is_kept_when_its_successor_is_not_served_any_more() -> None:
     stage = a_rotated_stage()
     stage.vault.before_next("versions", lambda: stage.vault.write_by_hand("sonarqube-pat"))
 
-    assert (stage.one(a_revoke()).kind, stage.verbs) == (OutcomeKind.KEPT, ["versions"])
+    outcome = stage.one(a_revoke())
+
+    assert (outcome.kind, outcome.authorization_id, stage.verbs) == (OutcomeKind.KEPT, guid(1), ["versions"])
 
 
 @pytest.mark.parametrize("reason", [Reason.SUPERSEDED, Reason.ORPHANED])
@@ -593,7 +670,10 @@ def test_a_pat_whose_secret_is_paused_or_deleted_meanwhile_is_kept(verb: str, re
     stage.vault.before_next("versions", lambda: getattr(stage.vault, verb)("sonarqube-pat"))
     action = a_revoke(guid(1) if reason is Reason.SUPERSEDED else guid(3), reason=reason)
 
-    assert (stage.one(action).kind, stage.verbs) == (OutcomeKind.KEPT, ["versions"])
+    outcome = stage.one(action)
+
+    assert (outcome.kind, stage.verbs) == (OutcomeKind.KEPT, ["versions"])
+    assert outcome.authorization_id == action.authorization_id
 
 
 @pytest.mark.parametrize(("disabled", "expected"), [(2, OutcomeKind.REVOKED), (3, OutcomeKind.KEPT)])
@@ -677,7 +757,15 @@ def test_a_version_that_cannot_be_disabled_does_not_keep_its_pat_alive_but_fails
 
     assert verdict(report.outcomes[0]) == (OutcomeKind.REVOKED, "secret.refused")
     assert (stage.pats.is_live(guid(1)), report.failed) == (False, True)
-    assert "version.left-enabled" in stage.events.text()
+    assert stage.events.of(Event.VERSION_LEFT_ENABLED) == [
+        {
+            "pat": "sonarqube",
+            "secret": "sonarqube-pat",
+            "secretVersion": "old",
+            "error": "secret.refused",
+            "remedy": "Disable this version by hand: it holds a revoked PAT.",
+        }
+    ]
 
 
 @pytest.mark.parametrize("error", [SERVER_ERROR, SILENT, THROTTLED], ids=["answered", "unanswered", "throttled"])
@@ -690,6 +778,23 @@ def test_a_vault_that_is_out_of_order_keeps_the_pat_until_its_version_can_be_dis
 
     assert stage.one(a_revoke()).kind is OutcomeKind.REVOKED
     assert (stage.pats.is_live(guid(1)), stage.vault.secrets["sonarqube-pat"][0].enabled) == (False, False)
+
+
+def test_what_a_person_revokes_ends_even_when_the_vault_is_out_of_order() -> None:
+    stage = a_rotated_stage()
+    stage.vault.fail_next("disable", SILENT)
+    outcome = stage.executor().end(a_revoke(), [stage.vault.secrets["sonarqube-pat"][0]])
+
+    assert (verdict(outcome), stage.pats.is_live(guid(1))) == ((OutcomeKind.REVOKED, "vault.silent"), False)
+
+
+def test_what_a_person_fails_to_revoke_is_told_with_its_cause() -> None:
+    stage = a_rotated_stage()
+    stage.pats.fail_next("revoke", REFUSED)
+    outcome = stage.executor().end(a_revoke(), [])
+
+    assert (verdict(outcome), outcome.authorization_id) == ((OutcomeKind.FAILED, "secret.refused"), guid(1))
+    assert [fields["error"] for fields in stage.events.of(Event.PAT_REVOKE_FAILED)] == ["secret.refused"]
 
 
 def test_versions_that_cannot_be_read_keep_the_pat() -> None:

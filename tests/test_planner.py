@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
 
@@ -260,6 +260,13 @@ def test_an_issue_carries_everything_that_carrying_it_out_needs() -> None:
     )
 
 
+def test_an_id_in_capitals_is_an_id_too() -> None:
+    shouted = guid(0xABCDEF).upper()
+    observation = an_observation(a_live_pat(shouted), records=[a_record(authorization_id=shouted)])
+
+    assert reason_for(observation, SPEC) is None
+
+
 def test_an_issue_names_the_version_that_was_observed() -> None:
     (issue,) = a_plan_of(an_observation(DUE, records=[GOOD]), SPEC).issues
 
@@ -299,6 +306,16 @@ def test_a_rotation_soon_after_a_move_does_not_lose_sight_of_the_predecessor(
     (issue,) = a_plan_of(an_observation(listings=listings, records=[MOVED]), SPEC, requested=REQUESTED).issues
 
     assert issue.tags[Tag.FORMER_SOURCE] == "build-bot/fabrikam"
+
+
+def test_a_pat_that_moves_again_and_again_notes_its_last_two_homes() -> None:
+    # A tag's value is short: places of 99 characters fit twice.
+    record = a_record(
+        a_spec(organization="third"), tags={Tag.FORMER_SOURCE: "build-bot/second build-bot/first build-bot/zeroth"}
+    )
+    (issue,) = a_plan_of(an_observation(listings={HOME: []}, records=[record]), SPEC).issues
+
+    assert issue.tags[Tag.FORMER_SOURCE] == "build-bot/third build-bot/second"
 
 
 def test_a_former_source_where_nothing_of_the_pat_lives_any_more_is_forgotten() -> None:
@@ -599,7 +616,9 @@ def test_a_secret_renamed_in_the_manifest_leaves_the_pat_that_the_old_secret_sti
         ),
     )
 
-    assert [(plan.revocations, skip_of(plan, guid(1)).reason) for plan in plans] == [((), Reason.RETIRED)] * 2
+    detail = "served by a secret that the manifest does not name for it"
+    skip = Skip("sonarqube", Reason.RETIRED, detail, guid(1), OLD.valid_to)
+    assert [(plan.revocations, skip_of(plan, guid(1))) for plan in plans] == [((), skip)] * 2
 
 
 def test_two_pats_that_swap_their_secrets_keep_what_each_secret_serves() -> None:
@@ -637,6 +656,14 @@ def test_a_tag_that_names_another_pat_of_the_fleet_does_not_count_as_current() -
     observation = an_observation(another, records=[a_record(authorization_id=guid(8))])
 
     assert (reason_for(observation, SPEC), an_assessment_of(observation, SPEC).current) == (Reason.UNTRACKED, None)
+
+
+@pytest.mark.parametrize("name", ["sonarqube", "None", "XXXX"])
+def test_a_tracked_version_that_does_not_say_whose_pat_it_holds_is_untracked(name: str) -> None:
+    # However the PAT is called that it names: a missing tag is no name.
+    record = a_record(tags={Tag.PAT: None})
+
+    assert reason_for(an_observation(a_live_pat(name=name), records=[record]), SPEC) == Reason.UNTRACKED
 
 
 def test_a_tag_that_keeps_an_old_pat_in_another_secret_alive_never_gets_one_revoked() -> None:
@@ -727,6 +754,17 @@ def test_an_orphan_of_a_missing_secret_waits_until_the_vault_names_a_successor()
     assert (plan.revocations, plan.refused, skip_of(plan, guid(1)).reason) == ((), (), Reason.ORPHANED)
 
 
+def test_an_orphan_that_waits_is_told_of_while_others_are_refused() -> None:
+    manifest, observation = a_fleet_with_orphans(1, 6)
+    former = a_live_pat(guid(7), "new-one", valid_from=NOW - 10 * DAY)
+    listing = {**observation.listings[HOME], guid(7): former}
+    observation = replace(observation, listings={HOME: listing})
+    plan = planner.plan(a_manifest(*manifest.pats, a_spec("new-one")), observation, now=NOW)
+
+    waiting = Skip("new-one", Reason.ORPHANED, "waits until the vault names a successor", guid(7))
+    assert (len(plan.refused), plan.skipped) == (6, (waiting,))
+
+
 # ---- back-off --------------------------------------------------------------------------------------------------------
 
 
@@ -791,6 +829,19 @@ def test_a_back_off_tag_without_a_zone_is_utc() -> None:
     naive = (NOW + HOUR).replace(tzinfo=None).isoformat()
 
     assert reason_for(an_observation(DUE, records=[a_failed_record(naive)]), SPEC) == Reason.BACKING_OFF
+
+
+def test_a_back_off_tag_in_another_zone_is_the_same_moment() -> None:
+    elsewhere = timezone(timedelta(hours=2))
+    until = (NOW + HOUR).astimezone(elsewhere)
+    plan = a_plan_of(an_observation(DUE, records=[a_failed_record(until.isoformat())]), SPEC)
+
+    assert [skip.until for skip in plan.skipped] == [NOW + HOUR]
+
+
+def test_a_failure_without_a_back_off_tag_does_not_wait() -> None:
+    record = a_record(tags={Tag.FAILED_SPEC: SPEC.digest})
+    assert reason_for(an_observation(DUE, records=[record]), SPEC) == Reason.NEARING_EXPIRY
 
 
 def test_back_off_doubles_from_an_hour_to_eight() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -772,6 +772,22 @@ def test_warnings_and_alarms_are_told_in_every_run() -> None:
 
     assert world.events.of(Event.MANIFEST_WARNING) == [{"message": "sonarqube: unknown scope"}]
     assert [fields["state"] for fields in world.events.of(Event.PAT_EXPIRING)] == [State.OVERDUE]
+
+
+@pytest.mark.parametrize(
+    ("happens", "state"),
+    [
+        pytest.param(lambda world: world.pats.fail_always("create", FORBIDDEN), State.EXPIRED, id="expired"),
+        pytest.param(lambda world: world.pats.fail_always("list", FORBIDDEN), State.UNREADABLE, id="unreadable"),
+    ],
+)
+def test_a_pat_that_consumers_cannot_use_or_nobody_can_see_is_an_alarm(happens: Any, state: State) -> None:
+    world = a_settled_world()
+    world.clock.advance(40 * DAY)
+    happens(world)
+    world.run()
+
+    assert [fields["state"] for fields in world.events.of(Event.PAT_EXPIRING)] == [state]
 
 
 def test_an_error_that_is_ours_ends_a_run_only_when_nothing_can_be_planned() -> None:
