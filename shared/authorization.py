@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from shared.errors import Denied
+from shared.model import GUID
 from shared.settings import HttpAuthorization
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ _ROLE_CLAIMS = frozenset({"roles", "role", "http://schemas.microsoft.com/ws/2008
 _OBJECT_CLAIMS = frozenset({"oid", "http://schemas.microsoft.com/identity/claims/objectidentifier"})
 # `azp` in tokens of version 2, `appid` in those of version 1 (Microsoft Learn, "Access token claims reference").
 _APPLICATION_CLAIMS = frozenset({"azp", "appid"})
-_GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 class Role(StrEnum):
@@ -98,4 +98,4 @@ def _principal(header: str) -> _Principal | None:
 
 def _first(claims: Sequence[tuple[str, str]], kinds: frozenset[str]) -> str | None:
     """The first claim of these kinds that is an id; anything else is not fit for a log."""
-    return next((value for kind, value in claims if kind in kinds and _GUID.fullmatch(value)), None)
+    return next((value for kind, value in claims if kind in kinds and re.fullmatch(GUID, value)), None)

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from shared.findings import FindingCode
-from shared.model import PatStatus
+from shared.model import GUID, PatStatus
 from shared.reconciler import RevokeOld
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ def _no_token(value: str) -> str:
 
 
 _ORGANIZATION = r"[0-9A-Za-z](?:[0-9A-Za-z-]{0,48}[0-9A-Za-z])?"
-_GUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 _NAME = r"[0-9A-Za-z-]{1,64}"
 _SCOPE = r"app_token|vso\.[a-z]+(?:[._][a-z]+)*"
 _REASON = r"[a-z-]{1,64}(?:\.[a-z-]{1,64})?"
@@ -83,7 +82,7 @@ Organization = Annotated[
     AfterValidator(_shaped(_ORGANIZATION, "is not a possible organisation name")),
     _schema(_ORGANIZATION, "contoso"),
 ]
-AuthorizationId = Annotated[str, AfterValidator(_shaped(_GUID, "must be a GUID")), _schema(_GUID, _SOMEBODY)]
+AuthorizationId = Annotated[str, AfterValidator(_shaped(GUID, "must be a GUID")), _schema(GUID, _SOMEBODY)]
 PatName = Annotated[str, AfterValidator(_shaped(_NAME, "is not a possible PAT name")), _schema(_NAME, "sonarqube")]
 Scope = Annotated[str, AfterValidator(_shaped(_SCOPE, "is not a possible scope")), _schema(_SCOPE, "vso.code")]
 PageToken = Annotated[

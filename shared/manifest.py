@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from shared.errors import Invalid
-from shared.model import Account, ClientCredential, Manifest, PatSpec, SignIn
+from shared.model import GUID, Account, ClientCredential, Manifest, PatSpec, SignIn
 from shared.scopes import ENTRA_ONLY_SCOPES, FULL_ACCESS, KNOWN_SCOPES
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ PatName = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,64}$")]
 SecretName = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,127}$")]
 Organization = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]([0-9A-Za-z-]{0,48}[0-9A-Za-z])?$")]
 Scope = Annotated[str, StringConstraints(pattern=r"^(app_token|vso\.[a-z]+([._][a-z]+)*)$")]
-Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")]
+Guid = Annotated[str, StringConstraints(pattern=f"^{GUID}$")]
 Tenant = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]([0-9A-Za-z.-]{0,250}[0-9A-Za-z])?$")]
 Username = Annotated[str, StringConstraints(pattern=r"^[^@\s/?#%&]{1,200}@[0-9A-Za-z.-]{1,200}$")]
 

@@ -25,6 +25,8 @@ RUN_DEADLINE = timedelta(minutes=8)
 ORPHAN_AGE = timedelta(hours=1)
 
 MARKER = "patrol"
+# An authorization id, or another id of Microsoft's, as a pattern of the whole text. Both cases are met.
+GUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 
 
 class Secret:

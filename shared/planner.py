@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.model import (
+    GUID,
     MARKER,
     ORPHAN_AGE,
     Issue,
@@ -51,8 +52,6 @@ ORPHANS_ALLOWED_SHARE = 0.10
 
 # States that end a status request, and alert, as not well.
 ALARMING = frozenset({State.OVERDUE, State.EXPIRED, State.UNREADABLE})
-
-_GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,7 +468,7 @@ def _refuse_mass_revocation(
 
 
 def _is_tracked(record: VaultRecord) -> bool:
-    return record.tags.get(Tag.MANAGED_BY) == MARKER and bool(_GUID.fullmatch(record.authorization_id or ""))
+    return record.tags.get(Tag.MANAGED_BY) == MARKER and bool(re.fullmatch(GUID, record.authorization_id or ""))
 
 
 def _jitter(identity: str) -> float:

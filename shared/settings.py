@@ -13,23 +13,29 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from shared.errors import Invalid
-from shared.model import Secret
+from shared.model import GUID, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Key Vault's DNS suffixes by cloud (Microsoft Learn, "Azure Key Vault keys, secrets and certificates overview").
 VAULT_SUFFIXES = ("vault.azure.net", "vault.usgovcloudapi.net", "vault.azure.cn")
+# The blob service's DNS suffixes by cloud (Microsoft Learn, "Storage account overview"; `az cloud show` tells the other
+# clouds' as suffixes.storageEndpoint). An account with a DNS zone has its number between its name and the suffix.
+BLOB_SUFFIXES = ("blob.core.windows.net", "blob.core.usgovcloudapi.net", "blob.core.chinacloudapi.cn")
+BLOB_ZONE_SUFFIX = "blob.storage.azure.net"
 # Entra's sign-in hosts by cloud (Microsoft Learn, "National clouds").
 AUTHORITY_HOSTS = ("login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn")
 
 _VAULT_URL = re.compile(
     rf"https://[A-Za-z][A-Za-z0-9-]{{1,22}}[A-Za-z0-9]\.({'|'.join(map(re.escape, VAULT_SUFFIXES))})/?"
 )
-_GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _SCHEDULE = re.compile(r"\S+( \S+){4,5}")
-_BLOB_URL = re.compile(r"https://[a-z0-9-]{3,63}(\.[a-z0-9-]+)+/?")
 _ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
+_BLOB_URL = re.compile(
+    rf"https://{_ACCOUNT_NAME.pattern}\."
+    rf"({'|'.join(map(re.escape, BLOB_SUFFIXES))}|z[0-9]{{1,2}}\.{re.escape(BLOB_ZONE_SUFFIX)})/?"
+)
 
 _STORAGE = "AzureWebJobsStorage"
 
@@ -119,7 +125,7 @@ def _http_authorization(environ: Mapping[str, str], faults: list[str]) -> HttpAu
 
 def _client_id(environ: Mapping[str, str], name: str, faults: list[str]) -> str | None:
     value = environ.get(name, "").strip()
-    if value and not _GUID.fullmatch(value):
+    if value and not re.fullmatch(GUID, value):
         faults.append(f"{name} must be the client id (a GUID) of a user-assigned managed identity, or unset")
     return value or None
 
@@ -132,7 +138,11 @@ def _authority_host(environ: Mapping[str, str], faults: list[str]) -> str:
 
 
 def _storage(environ: Mapping[str, str], faults: list[str]) -> StorageSettings | None:
-    """The host's own storage settings, in the forms that the Functions host accepts."""
+    """The host's own storage settings, in the forms that the Functions host accepts.
+
+    A URL of another host than a storage account's is refused here: the app's identity would send it a token. Nothing of
+    the identity goes with a connection string, so that may lead anywhere, such as to an emulator.
+    """
     connection = environ.get(_STORAGE, "").strip()
     if connection:
         return StorageSettings(connection=Secret(connection))
@@ -141,7 +151,8 @@ def _storage(environ: Mapping[str, str], faults: list[str]) -> StorageSettings |
     account = environ.get(f"{_STORAGE}__accountName", "").strip()
     if url:
         if not _BLOB_URL.fullmatch(url):
-            faults.append(f"{_STORAGE}__blobServiceUri must be the https URL of a blob endpoint")
+            suffixes = " or .".join((*BLOB_SUFFIXES, f"z<number>.{BLOB_ZONE_SUFFIX}"))
+            faults.append(f"{_STORAGE}__blobServiceUri must be https://<storage account> followed by .{suffixes}")
         return StorageSettings(blob_url=url.rstrip("/"), client_id=client_id)
     if account:
         if not _ACCOUNT_NAME.fullmatch(account):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -228,6 +229,12 @@ def test_no_code_is_there_for_tests_or_local_runs_only(path: Path) -> None:
     text = path.read_text("utf-8").replace('redirect_uri=f"http://localhost:{receiver.get_port()}"', "")
 
     assert [word for word in ("localhost", "verify=False", "TESTING", "pytest") if word in text] == []
+
+
+def test_what_a_guid_looks_like_is_said_once() -> None:
+    saying = [path.name for path in PRODUCTION if re.search(r"\{4\}-\)\{3\}", path.read_text("utf-8"))]
+
+    assert saying == ["model.py"]
 
 
 def test_a_secrets_value_is_revealed_at_the_edges_alone() -> None:

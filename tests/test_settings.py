@@ -240,6 +240,12 @@ def test_the_connection_string_comes_before_the_identity() -> None:
             "https://contoso.blob.core.usgovcloudapi.net",
             "https://contoso.blob.core.usgovcloudapi.net",
         ),
+        (
+            "blobServiceUri",
+            "https://contoso1.blob.core.chinacloudapi.cn/",
+            "https://contoso1.blob.core.chinacloudapi.cn",
+        ),
+        ("blobServiceUri", "https://contoso.z7.blob.storage.azure.net", "https://contoso.z7.blob.storage.azure.net"),
     ],
 )
 def test_storage_by_identity_has_a_url(name: str, value: str, url: str) -> None:
@@ -256,6 +262,15 @@ def test_storage_by_identity_has_a_url(name: str, value: str, url: str) -> None:
         ("blobServiceUri", "https://user@contoso.blob.core.windows.net"),
         ("blobServiceUri", "https://contoso.blob.core.windows.net/container?sig=abc"),
         ("blobServiceUri", "contoso"),
+        ("blobServiceUri", "https://blob.core.windows.net.evil.example"),
+        ("blobServiceUri", "https://contoso.evil.example"),
+        ("blobServiceUri", "https://evil.example/.blob.core.windows.net"),
+        ("blobServiceUri", "https://evil.example#.blob.core.windows.net"),
+        ("blobServiceUri", "https://a.b.blob.core.windows.net"),
+        ("blobServiceUri", "https://contoso.file.core.windows.net"),
+        ("blobServiceUri", "https://contoso.storage.azure.net"),
+        ("blobServiceUri", "https://contoso.z.blob.storage.azure.net"),
+        ("blobServiceUri", "https://contoso.blob.core.windows.net:8443"),
     ],
 )
 def test_a_malformed_storage_setting_is_refused(name: str, value: str) -> None:
