@@ -12,7 +12,7 @@ from shared.model import LivePat, Manifest, PatStatus, Source, VaultRecord
 from shared.operation import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from shared.ports import Clock, PatService, SecretVault
 
@@ -128,15 +128,17 @@ class _Reading:
 
 def take(manifest: Manifest, pats: PatService, vault: SecretVault, clock: Clock, query: Query) -> Inventory:
     """List the PATs that a query asks for. A source that cannot be read is told in the answer and does not spoil it."""
-    sources = [
-        source
-        for source in sorted(manifest.sources, key=lambda source: (source.organization, source.account))
-        if query.organization in {None, source.organization} and query.account in {None, source.account}
-    ]
+
+    def read(sources: Iterable[Source]) -> Iterable[_Reading]:
+        return pool.map(lambda source: _read(pats, source, query.statuses), _wanted(sources, query))
+
     with Pool(WORKERS, thread_name_prefix="patrol-inventory") as pool:
         records_future = pool.submit(_records, vault)
-        readings = list(pool.map(lambda source: _read(pats, source, query.statuses), sources))
+        readings = [*read(manifest.sources)]
         records = records_future.result()
+        if not isinstance(records, PatrolError):
+            readings += read(manifest.former_sources(records))
+    readings.sort(key=lambda reading: (reading.source.organization, reading.source.account))
     errors = [SourceError(reading.source, reading.error) for reading in readings if reading.error]
     if isinstance(records, PatrolError):
         errors.insert(0, SourceError(None, records))
@@ -147,6 +149,14 @@ def take(manifest: Manifest, pats: PatService, vault: SecretVault, clock: Clock,
         return Inventory(tuple(chosen), tuple(errors))
     items = tuple(islice(chosen, query.limit))
     return Inventory(items, tuple(errors), items[-1].place if next(chosen, None) is not None else None)
+
+
+def _wanted(sources: Iterable[Source], query: Query) -> list[Source]:
+    return [
+        source
+        for source in sources
+        if query.organization in {None, source.organization} and query.account in {None, source.account}
+    ]
 
 
 def _records(vault: SecretVault) -> Mapping[str, VaultRecord] | PatrolError:

@@ -195,6 +195,13 @@ class Manifest:
         """Every listing the manifest needs, once each, in a stable order."""
         return tuple(sorted({spec.source for spec in self.pats}))
 
+    def former_sources(self, records: Mapping[str, VaultRecord]) -> set[Source]:
+        """Where else PATs may live: those replaced by one in another account or organisation, as the vault tells."""
+        named = (records.get(spec.secret.lower()) for spec in self.pats)
+        ours = [record for record in named if record and record.tags.get(Tag.FLEET) == self.fleet]
+        sources = {source for record in ours for source in (record.source, *record.former_sources) if source}
+        return {source for source in sources if source.account in self.accounts} - set(self.sources)
+
     def display_name(self, pat: str) -> str:
         """The name in Azure DevOps that marks a PAT as this fleet's own."""
         return f"{MARKER}/{self.fleet}/{pat}"

@@ -27,7 +27,6 @@ from shared.model import (
     Report,
     Revoke,
     Source,
-    Tag,
     VaultRecord,
 )
 from shared.operation import Pool
@@ -82,7 +81,7 @@ class Reconciler:
         """
         listings, unreadable = self._list(self.manifest.sources)
         records = self._vault.list_records()
-        moved = self._former_sources(records) - set(listings) - set(unreadable)
+        moved = self.manifest.former_sources(records)
         if moved:
             more, failed = self._list(sorted(moved))
             listings, unreadable = {**listings, **more}, {**unreadable, **failed}
@@ -90,13 +89,6 @@ class Reconciler:
         missing = any(spec.secret.lower() not in records for spec in self.manifest.pats)
         deleted = self._vault.list_deleted() if missing else frozenset()
         return Observation(self._clock.now(), listings, unreadable, records, deleted)
-
-    def _former_sources(self, records: Mapping[str, VaultRecord]) -> set[Source]:
-        """Where PATs live that were replaced by one in another account or organisation."""
-        named = (records.get(spec.secret.lower()) for spec in self.manifest.pats)
-        ours = [record for record in named if record and record.tags.get(Tag.FLEET) == self.manifest.fleet]
-        sources = {source for record in ours for source in (record.source, *record.former_sources) if source}
-        return {source for source in sources if source.account in self.manifest.accounts}
 
     def _list(self, sources: Iterable[Source]) -> tuple[dict[Source, Mapping[str, LivePat]], dict[Source, PatrolError]]:
         listings: dict[Source, Mapping[str, LivePat]] = {}
@@ -275,7 +267,7 @@ class Reconciler:
         if found is None:
             # Where PATs have moved away from is looked at last: only the vault knows, and it may be out of reach.
             try:
-                moved = self._former_sources(self._vault.list_records()) - set(self.manifest.sources)
+                moved = self.manifest.former_sources(self._vault.list_records())
                 found = self._look(sorted(moved), organization, authorization_id, failures)
             except PatrolError as error:
                 failures.append(error)

@@ -8,8 +8,8 @@ import pytest
 from shared.errors import Refused, Throttled, Unavailable
 from shared.findings import FindingCode, Managed
 from shared.inventory import LONGEST_NAME, Inventory, Item, Query, SourceError, take
-from shared.model import LivePat, PatStatus, Source
-from tests.builders import HOME, a_live_pat, a_manifest, a_spec, guid
+from shared.model import LivePat, PatStatus, Source, Standing, Tag
+from tests.builders import DAY, HOME, NOW, a_live_pat, a_manifest, a_record, a_spec, guid
 from tests.fakes import FakeClock, FakeVault
 
 if TYPE_CHECKING:
@@ -112,6 +112,22 @@ def test_the_order_is_by_organisation_account_name_and_id_whatever_the_accounts_
     inventory = look({(source, PatStatus.ACTIVE): [pat] for source, pat in pats.items()}, EVERYTHING, manifest=manifest)
 
     assert [item.source for item in inventory.items] == [first, second, third]
+
+
+def test_where_a_pat_has_moved_away_from_is_listed_too_if_it_was_asked_for() -> None:
+    vault, left = FakeVault(), Source("build-bot", "former")
+    vault.add(a_record(a_spec(), guid(2), tags={Tag.FORMER_SOURCE: "build-bot/former nobody/former"}))
+    lists = {**active(a_live_pat(guid(2))), **active(a_live_pat(guid(1), valid_from=NOW - 9 * DAY), source=left)}
+
+    inventory = look(lists, vault=vault, manifest=a_manifest())
+
+    assert [(item.source, item.managed and item.managed.standing) for item in inventory.items] == [
+        (HOME, Standing.CURRENT),
+        (left, Standing.SUPERSEDED),
+    ]
+    asked = Lists(lists)
+    look(asked, Query(organization="contoso"), vault=vault, manifest=a_manifest())
+    assert asked.asked == [(HOME, PatStatus.ACTIVE)]
 
 
 def test_each_status_is_a_list_of_its_own_and_is_told() -> None:
