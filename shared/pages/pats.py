@@ -60,8 +60,8 @@ PATS = {
     ),
     "pat.no-value": Page(
         "Azure DevOps sent no value",
-        "A PAT was created, and the answer held no value that could be used. Nobody holds that PAT: the orphan rule"
-        " revokes it after an hour.",
+        "A PAT was created, and the answer held no value that could be used. Nobody holds that PAT: it is revoked"
+        " in a later run.",
         "Wait for the next run, which tries again.",
     ),
     "pat.paging": Page(
