@@ -43,10 +43,11 @@ format: .venv/tests.done ## bring the code into its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-schema: .venv/tests.done ## write what is generated in docs/ anew: the manifest's schema, the OpenAPI document, the errors
+schema: .venv/tests.done ## write what is generated in docs/ anew: schemas, OpenAPI document, errors, requests to try
 	$(BIN)/python -m shared.manifest > docs/pats.schema.json
 	$(BIN)/python -m shared.openapi > docs/openapi.json
 	$(BIN)/python -m shared.pages.catalogue > docs/problems.md
+	$(BIN)/python -m local.collection
 
 clean: ## remove everything that a run or an installation left here
 	rm -rf .venv .local build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,8 +7,9 @@ import shutil
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from local.azurite import Azurite, InstallError, NodeMissing
+from local.azurite import Azurite
 from local.cloud import Cloud
+from local.npm import InstallError, NodeMissing
 from local.package import REPOSITORY
 from local.process import FuncHostProcess, Host, HostProcess
 from local.world import CREDENTIAL_VAULT, PAT_VAULT, app_settings, settle

@@ -33,6 +33,7 @@ class Answer:
     description: str
     kind: Any = None
     media_types: tuple[str, ...] = (JSON,)
+    headers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,10 @@ OPERATIONS: Mapping[str, Operation] = {
         "List every PAT of every account",
         {
             HTTPStatus.OK: Answer(
-                "The PATs. Look at `complete` before you count on it.", answers.InventoryView, (JSON, CSV)
+                "The PATs. Look at `complete` before you count on it.",
+                answers.InventoryView,
+                (JSON, CSV),
+                headers=("Link",),
             )
         },
         description=(

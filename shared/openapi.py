@@ -56,11 +56,12 @@ _PROBLEMS: Mapping[HTTPStatus, str] = {
     HTTPStatus.SERVICE_UNAVAILABLE: "Azure DevOps, Entra or a vault cannot be used now.",
     HTTPStatus.GATEWAY_TIMEOUT: "Azure DevOps, Entra or a vault did not answer in time.",
 }
-_MAY_SAY_WHEN = {
-    HTTPStatus.CONFLICT,
-    HTTPStatus.BAD_GATEWAY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    HTTPStatus.GATEWAY_TIMEOUT,
+_MORE_HEADERS: Mapping[HTTPStatus, tuple[str, ...]] = {
+    HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate",),
+    HTTPStatus.CONFLICT: ("Retry-After",),
+    HTTPStatus.BAD_GATEWAY: ("Retry-After",),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After",),
+    HTTPStatus.GATEWAY_TIMEOUT: ("Retry-After",),
 }
 
 _SECURITY_SCHEMES: Schema = {
@@ -89,6 +90,11 @@ _HEADER_TYPES: Schema = {
     "Cache-Control": {
         "description": "No answer is to be kept.",
         "schema": {"type": "string", "const": "no-store"},
+    },
+    "Link": {
+        "description": 'The next page, as `rel="next"`, where the answer was cut short (RFC 8288).',
+        "schema": {"type": "string"},
+        "example": '<?limit=100&page=WyJjb250b3NvIl0>; rel="next"',
     },
     "Retry-After": {
         "description": "Seconds after which trying again makes sense, where that is known.",
@@ -237,7 +243,7 @@ def _body(model: type[inputs.Input], models: _Models) -> Schema:
 
 
 def _answer(answer: Answer, models: _Models) -> Schema:
-    told: Schema = {"description": answer.description, "headers": _headers()}
+    told: Schema = {"description": answer.description, "headers": _headers(*answer.headers)}
     if answer.media_types:
         schema = models.of(answer.kind)
         shown = examples.example(schema, models.types)
@@ -253,7 +259,7 @@ def _problem(status: HTTPStatus) -> Schema:
     body = {"schema": {"$ref": f"{_TYPES}{Problem.__name__}"}, "example": examples.problems()[status]}
     return {
         "description": _PROBLEMS[status],
-        "headers": _headers(status),
+        "headers": _headers(*_MORE_HEADERS.get(status, ())),
         "content": {CONTENT_TYPE: body},
     }
 
@@ -268,13 +274,8 @@ def _also(told: Schema, status: HTTPStatus) -> Schema:
     }
 
 
-def _headers(status: HTTPStatus | None = None) -> Schema:
-    names = [OPERATION_HEADER, "Cache-Control"]
-    if status in _MAY_SAY_WHEN:
-        names.append("Retry-After")
-    if status is HTTPStatus.UNAUTHORIZED:
-        names.append("WWW-Authenticate")
-    return {name: {"$ref": f"{_HEADERS}{name}"} for name in names}
+def _headers(*more: str) -> Schema:
+    return {name: {"$ref": f"{_HEADERS}{name}"} for name in (OPERATION_HEADER, "Cache-Control", *more)}
 
 
 def _name(status: HTTPStatus) -> str:

@@ -11,7 +11,8 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 from azure.storage.blob import BlobLeaseClient, BlobServiceClient
 
-from local.azurite import ACCOUNT_KEY, Azurite, NodeMissing
+from local.azurite import ACCOUNT_KEY, Azurite
+from local.npm import NodeMissing
 from shared import lease as lease_module
 from shared.errors import Conflict
 from shared.lease import LeaseKeeper, NoLease

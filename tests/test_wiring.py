@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.azurite import Azurite, NodeMissing
+from local.azurite import Azurite
 from local.cloud import Cloud, Fault
+from local.npm import NodeMissing
 from shared import auth, wiring
 from shared.errors import Conflict, Invalid
 from shared.reconciler import Reconciler, RevokeOld

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from local.azurite import Azurite, InstallError, NodeMissing
+from local.azurite import Azurite
 from local.bench.fleet import Fleet, stand
 from local.cloud import Cloud
 from local.cloud.sign_in import DEVOPS
 from local.cloud.tokens import Claims
 from local.cloud.vault_access import AUDIENCE
+from local.npm import InstallError, NodeMissing
 from local.package import REPOSITORY, copy_app
 from local.process import HostProcess
 from local.world import CREDENTIAL_VAULT, PAT_VAULT, app_settings

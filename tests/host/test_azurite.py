@@ -10,8 +10,9 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobClient, BlobServiceClient
 
 from local import azurite
-from local.azurite import PACKAGE, Azurite, InstallError, NodeMissing
+from local.azurite import PACKAGE, Azurite
 from local.child import ChildDiedError
+from local.npm import InstallError, NodeMissing
 
 needs_node = pytest.mark.skipif(shutil.which("npm") is None, reason="Node is not installed")
 
