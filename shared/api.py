@@ -12,7 +12,7 @@ from werkzeug.http import parse_accept_header
 
 from shared import openapi, paging, problems, spreadsheet, views, wiring
 from shared.audit import Audit
-from shared.authorization import Caller, authorize
+from shared.authorization import Caller, identify, permit
 from shared.contract import CSV, JSON, MARKDOWN, OPERATION_HEADER, OPERATIONS, TEXT, verbs_of
 from shared.errors import Invalid, NotFound, PatrolError, WrongVerb, unexpected
 from shared.events import JsonEvents
@@ -69,7 +69,8 @@ def _answer(function: str, request: Request, environ: Mapping[str, str], root: P
             return OPEN_HANDLERS[function](request)
         app = wiring.app(environ, root)
         known = OPERATIONS[function]
-        caller = authorize(app.settings.http_authorization, request.headers, known.role)
+        caller = identify(app.settings.http_authorization, request.headers)
+        permit(caller, known.role)
         call = parse(known, request)
         return HANDLERS[function](Desk(app, Audit(app.events, caller, call.reason, call.dry_run)), call)
     except Exception as error:  # noqa: BLE001 - the host logs what escapes, with a text that may quote a secret

@@ -47,41 +47,44 @@ class Caller:
 
     Attributes:
         kind: `function-key` when the key is all there is to know (the platform does not tell its name), or `principal`.
+        roles: what the caller may do.
         object_id: the principal's id in Entra, a user's or a service principal's.
         application_id: the application that called, for itself or for the user.
     """
 
     kind: str
+    roles: frozenset[str]
     object_id: str | None = None
     application_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Principal:
-    roles: frozenset[str]
-    caller: Caller
-
-
-def authorize(mode: HttpAuthorization, headers: Mapping[str, str], needed: Role | None) -> Caller:
-    """Let the caller pass, or not. None needs no role, but a principal all the same.
+def identify(mode: HttpAuthorization, headers: Mapping[str, str]) -> Caller:
+    """Who calls. With `keys`, whoever has got so far may do everything.
 
     Raises:
-        Denied: in mode `entra`, without a principal (401) or without the role (403). Whatever cannot be read is no
-            entry.
+        Denied: in mode `entra`, without a principal that can be read (401).
     """
     if mode is HttpAuthorization.KEYS:
-        return Caller("function-key")
-    principal = _principal(headers.get(PRINCIPAL_HEADER, ""))
-    if principal is None:
+        return Caller("function-key", frozenset(Role))
+    caller = _principal(headers.get(PRINCIPAL_HEADER, ""))
+    if caller is None:
         message = "The call carries no principal of App Service authentication."
         raise Denied(message, reason="caller.unknown", remedy="Sign in to Entra and send the access token.")
-    if needed is not None and needed not in principal.roles:
+    return caller
+
+
+def permit(caller: Caller, needed: Role | None) -> None:
+    """Let the caller pass, or not. None needs no role.
+
+    Raises:
+        Denied: the caller lacks the role (403).
+    """
+    if needed is not None and needed not in caller.roles:
         raise Denied(f"The caller lacks the app role {needed}.", reason="caller.role", remedy="Ask for the role.")
-    return principal.caller
 
 
-def _principal(header: str) -> _Principal | None:
-    """Roles and ids of a principal header, None when it is absent or unreadable."""
+def _principal(header: str) -> Caller | None:
+    """The caller of a principal header, None when it is absent or unreadable."""
     try:
         principal = json.loads(base64.b64decode(header + "=" * (-len(header) % 4), validate=True))
         claims = [(claim["typ"], claim["val"]) for claim in principal["claims"]]
@@ -90,9 +93,11 @@ def _principal(header: str) -> _Principal | None:
         return None
     if not all(isinstance(part, str) for claim in claims for part in claim):
         return None
-    return _Principal(
-        roles=frozenset(value for kind, value in claims if kind in named),
-        caller=Caller("principal", _first(claims, _OBJECT_CLAIMS), _first(claims, _APPLICATION_CLAIMS)),
+    return Caller(
+        "principal",
+        frozenset(value for kind, value in claims if kind in named),
+        _first(claims, _OBJECT_CLAIMS),
+        _first(claims, _APPLICATION_CLAIMS),
     )
 
 

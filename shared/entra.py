@@ -166,12 +166,13 @@ class _EntraSession(PlainSession):
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """As a plain session's, with an answer of Entra's that is a verdict, or an error."""
         response = super().request(method, url, *args, **kwargs)
+        wait = response.headers.get("Retry-After", "")
+        seconds = float(wait) if wait.isascii() and wait.isdigit() else None
         if response.status_code == requests.codes.too_many:
-            wait = response.headers.get("Retry-After", "")
-            seconds = float(wait) if wait.isascii() and wait.isdigit() else RETRY_AFTER_SECONDS
+            seconds = RETRY_AFTER_SECONDS if seconds is None else seconds
             raise Throttled(f"{self._where}: Entra throttles.", reason="sign-in.throttled", retry_after=seconds)
         if response.status_code >= requests.codes.server_error:
-            raise _no_verdict(self._where, answered=True)
+            raise _no_verdict(self._where, answered=True, retry_after=seconds)
         if urlsplit(response.url).hostname == self._authority_host and not _is_json(response.content):
             message = f"{self._where}: Entra, or something on the way there, gave an answer that cannot be read."
             raise Unavailable(message, reason="sign-in.unreadable", answered=True)
@@ -218,6 +219,6 @@ def _failed(account: Account) -> str:
     return f"Sign-in of account {account.name} failed"
 
 
-def _no_verdict(where: str, *, answered: bool) -> PatrolError:
+def _no_verdict(where: str, *, answered: bool, retry_after: float | None = None) -> PatrolError:
     message = f"{where}: Entra has trouble." if answered else f"{where}: Entra gave no answer."
-    return Unavailable(message, reason="sign-in.unavailable", answered=answered)
+    return Unavailable(message, reason="sign-in.unavailable", answered=answered, retry_after=retry_after)

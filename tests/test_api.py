@@ -220,6 +220,17 @@ def test_with_entra_each_function_asks_for_its_role_before_anything_else(guarded
     assert len(guarded.cloud.journal) == 0
 
 
+def test_who_was_turned_away_for_want_of_a_role_is_on_record(guarded: World, caplog: pytest.LogCaptureFixture) -> None:
+    somebody = "11111111-0000-4000-8000-000000000001"
+    content = {"claims": [{"typ": "oid", "val": somebody}, {"typ": "roles", "val": "Pat.Read"}]}
+    caplog.set_level(logging.INFO, "patrol")
+
+    ask(guarded, "revoke_pat", headers={PRINCIPAL_HEADER: base64.b64encode(json.dumps(content).encode()).decode()})
+
+    (line,) = [json.loads(record.getMessage()) for record in caplog.records if record.name == "patrol"]
+    assert (line["event"], line["error"], line["objectId"]) == ("request.refused", "caller.role", somebody)
+
+
 def test_with_keys_a_forged_principal_changes_nothing(world: World) -> None:
     assert ask(world, "get_plan", headers=a_principal()).status == 200
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.authorization import PRINCIPAL_HEADER, Role, authorize
+from shared.authorization import PRINCIPAL_HEADER, Role, identify, permit
 from shared.errors import Denied
 from shared.settings import HttpAuthorization
 
@@ -23,7 +23,7 @@ def a_principal(*roles: str, typ: str = "roles", **changes: Any) -> dict[str, An
 
 
 def call(header: str | None, needed: Role = Role.READ, mode: HttpAuthorization = HttpAuthorization.ENTRA) -> None:
-    authorize(mode, {} if header is None else {PRINCIPAL_HEADER: header}, needed)
+    permit(identify(mode, {} if header is None else {PRINCIPAL_HEADER: header}), needed)
 
 
 @pytest.mark.parametrize("header", [None, "", "garbage", encoded(a_principal(*Role))])

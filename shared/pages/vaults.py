@@ -19,7 +19,8 @@ VAULTS = {
         "The app's identity is not accepted",
         "The app got no token for the vault, or the vault did not take it.",
         "Check that the app has a managed identity, that `AZURE_CLIENT_ID` is the client id of a user-assigned one, and"
-        " that the vault is in the identity's tenant.",
+        " that the vault is in the identity's tenant. Right after a deployment, or while the platform's own endpoint"
+        " for identities has trouble, it passes by itself: wait for the next run then.",
     ),
     "vault.disabled": Page(
         "The secret is disabled",
