@@ -1,10 +1,13 @@
 """A child process that says when it is ready, and whose output is kept."""
 
+import os
 import queue
+import select
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -12,10 +15,20 @@ START_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
 POLL_SECONDS = 0.02
 TAIL_LINES = 80
+PIPE_SIZE = 1 << 16
 
 
 class ChildDiedError(Exception):
     """The child did not get ready, or ended by itself. The message ends with the tail of its output."""
+
+
+@dataclass
+class _Pipe:
+    """One of the child's streams, whose reads return at once; `rest` is the begin of an unfinished line."""
+
+    file: IO[bytes]
+    rest: bytes = b""
+    ended: bool = False
 
 
 class Child:
@@ -48,7 +61,9 @@ class Child:
         self._env = dict(env)
         self._ready = ready
         self._log = log
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipes: list[_Pipe] = []
+        self._taking = threading.Lock()
         self._readers: list[threading.Thread] = []
         self._answers: queue.Queue[str | None] = queue.Queue()
 
@@ -66,14 +81,16 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
+            bufsize=0,
             start_new_session=True,
         )
-        for stream in (self._process.stdout, self._process.stderr):
-            reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        for file in (self._process.stdout, self._process.stderr):
+            if file is not None:
+                os.set_blocking(file.fileno(), False)
+                self._pipes.append(_Pipe(file))
+        self._readers = [threading.Thread(target=self._read, args=(pipe,), daemon=True) for pipe in self._pipes]
+        for reader in self._readers:
             reader.start()
-            self._readers.append(reader)
         try:
             answer = self._answers.get(timeout=timeout)
         except queue.Empty:
@@ -85,7 +102,7 @@ class Child:
         return answer
 
     @property
-    def process(self) -> "subprocess.Popen[str]":
+    def process(self) -> "subprocess.Popen[bytes]":
         """The process.
 
         Raises:
@@ -133,21 +150,45 @@ class Child:
             raise ChildDiedError(f"{self._name} ended with exit code {self.wait()}\n{self.tail()}")
 
     def text(self) -> str:
-        """Everything the child has printed so far, the lines of stdout and stderr in the order they came."""
+        """Everything the child has printed so far, the lines of stdout and stderr in the order they came.
+
+        It has what was printed before the child did something that the caller has seen, such as answer a request: the
+        threads that read may lag behind, so what the pipes hold is taken here.
+        """
+        for pipe in self._pipes:
+            self._take(pipe)
         return "".join(self.lines)
 
     def tail(self) -> str:
         """The last lines of `text`."""
         return "".join(self.lines[-TAIL_LINES:])
 
-    def _read(self, stream: IO[str]) -> None:
-        with stream:
-            for line in stream:
-                self.lines.append(line)
-                if self._log is not None:
-                    with self._log.open("a", encoding="utf-8") as file:
-                        file.write(line)
-                answer = self._ready(line)
-                if answer is not None:
-                    self._answers.put(answer)
+    def _read(self, pipe: _Pipe) -> None:
+        with pipe.file:
+            news = select.poll()
+            news.register(pipe.file, select.POLLIN)
+            while not pipe.ended:
+                news.poll()
+                self._take(pipe)
         self._answers.put(None)
+
+    def _take(self, pipe: _Pipe) -> None:
+        """Take what a pipe holds now, and no more."""
+        with self._taking:
+            while not pipe.ended and (part := pipe.file.read(PIPE_SIZE)) is not None:
+                pipe.ended = not part
+                *lines, pipe.rest = (pipe.rest + part).split(b"\n")
+                for line in lines:
+                    self._note(line + b"\n")
+                if pipe.ended and pipe.rest:
+                    self._note(pipe.rest)
+
+    def _note(self, printed: bytes) -> None:
+        line = printed.decode("utf-8", "replace")
+        self.lines.append(line)
+        if self._log is not None:
+            with self._log.open("a", encoding="utf-8") as file:
+                file.write(line)
+        answer = self._ready(line)
+        if answer is not None:
+            self._answers.put(answer)

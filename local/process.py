@@ -22,7 +22,6 @@ import requests
 from local.child import POLL_SECONDS, START_TIMEOUT, STOP_TIMEOUT, Child
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SETTLE_SECONDS = 0.1
 CALL_TIMEOUT = 240.0  # seconds; above the 230 that Azure's front end grants an HTTP function
 # What a host inherits. Nothing else: a proxy or a CA bundle of this machine must not reach the app unasked.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
@@ -159,15 +158,8 @@ class Host(ABC):
         return self._child.kill()
 
     def log_text(self) -> str:
-        """Everything the host has printed since its start.
-
-        An answer may overtake the line that tells of it, so this waits until nothing new comes for a moment.
-        """
-        before, text = None, self._child.text()
-        while text != before:
-            time.sleep(SETTLE_SECONDS)
-            before, text = text, self._child.text()
-        return text
+        """Everything the host has printed since its start."""
+        return self._child.text()
 
     def __enter__(self) -> Self:
         return self.start()
