@@ -7,7 +7,6 @@ service does to it is scripted in the simulated cloud.
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -76,17 +75,6 @@ class _Late:
     deliver: Callable[[], object]
 
 
-class _PromptAdapter(HTTPAdapter):
-    """Sends a request's body without waiting for the other side to acknowledge its head.
-
-    urllib3 switches Nagle's algorithm on behind proxies, which costs 40 ms for every request that has a body.
-    """
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        no_delay = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-        return super().proxy_manager_for(proxy, socket_options=no_delay, **options)
-
-
 class Wire:
     """Takes the place of `HTTPAdapter.send`, which requests and azure-core both end in."""
 
@@ -98,7 +86,7 @@ class Wire:
         self._activities: dict[int, Activity] = {}
         self._late: list[_Late] = []
         # One pool of connections for all apps of all worlds: connecting costs more than calling.
-        self._adapter = _PromptAdapter()
+        self._adapter = HTTPAdapter()
         self._send = HTTPAdapter.send
 
     @contextmanager
