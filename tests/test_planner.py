@@ -895,9 +895,9 @@ def test_planning_10_000_pats_takes_less_than_two_seconds() -> None:
         stray = [a_live_pat(guid(count + n), f"pat-{n}", valid_from=NOW - 20 * DAY) for n in range(count // 2)]
         records = [a_record(spec, guid(n)) for n, spec in enumerate(specs)]
         manifest, observation = a_manifest(*specs), an_observation(*live, *stray, records=records)
-        start = time.perf_counter()
+        start = time.thread_time()  # not the clock's: others may work on this machine
         plan = planner.plan(manifest, observation, now=NOW)
-        taken = time.perf_counter() - start
+        taken = time.thread_time() - start
         assert len(plan.revocations) == count // 2
         return taken
 
