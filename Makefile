@@ -3,6 +3,8 @@
 .PHONY: help demo start test soak faults infra package lint format schema clean
 
 BIN := .venv/bin
+# Tests wait more than they work, so more of them than there are cores run side by side.
+WORKERS := 4
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -13,8 +15,8 @@ demo: .venv/local.done ## run the main job on a simulated cloud, and show it
 start: .venv/local.done ## keep the app and its simulated cloud running, to try it by hand
 	@$(BIN)/python -m local.start
 
-test: .venv/tests.done ## run all tests; PYTEST="-k name" narrows them
-	$(BIN)/python -m pytest $(PYTEST)
+test: .venv/tests.done ## run all tests; PYTEST="-k name" runs some, one after the other
+	$(BIN)/python -m pytest $(or $(PYTEST),-n $(WORKERS))
 
 faults: .venv/tests.done ## break every call of a rotation in every way, and show what came of it (a quarter of an hour)
 	$(BIN)/python -m tests.faults $(FAULTS)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.faults import safety_page
-from tests.faults.campaign import WORLDS, prepare_app, progress, run_campaign
+from tests.faults.campaign import WORLDS, progress, run_campaign, stable
 from tests.faults.cases import every_case, fixed_part
 from tests.faults.play import play
 from tests.faults.table import render
-from tests.faults.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,11 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.case:
         return _play_one(options.case)
 
-    def select(cases: list[Case]) -> list[Case]:
+    with stable(options.worlds) as worlds:
+        cases = every_case(worlds[0])
         part = fixed_part(cases) if options.part else cases
-        return [case for case in part if options.only in case.id]
-
-    outcome = run_campaign(select, worlds=options.worlds, told=progress())
+        outcome = run_campaign([case for case in part if options.only in case.id], worlds, told=progress())
     sys.stderr.write("\n")
     sys.stdout.write(render(outcome))
     for result in outcome.violated:
@@ -54,12 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _recorded() -> list[Case]:
-    with tempfile.TemporaryDirectory() as folder, World(prepare_app(Path(folder))) as world:
+    with stable(1) as (world,):
         return every_case(world)
 
 
 def _play_one(identity: str) -> int:
-    with tempfile.TemporaryDirectory() as folder, World(prepare_app(Path(folder))) as world:
+    with stable(1) as (world,):
         found = [case for case in every_case(world) if case.id == identity]
         if not found:
             sys.stderr.write(f"there is no case {identity}; --list prints all\n")

@@ -7,19 +7,18 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.package import copy_app
-from tests.faults.cases import every_case
 from tests.faults.fleets import FLEETS
 from tests.faults.play import Result, play
 from tests.faults.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.faults.cases import Case
 
@@ -52,21 +51,21 @@ def prepare_app(folder: Path) -> Path:
     return folder
 
 
-def run_campaign(
-    select: Callable[[list[Case]], Sequence[Case]],
-    *,
-    worlds: int = WORLDS,
-    told: Callable[[Result], None] | None = None,
-) -> Outcome:
-    """Record all cases, and play those that `select` picks. A fault of the campaign itself ends it."""
+@contextmanager
+def stable(worlds: int) -> Iterator[list[World]]:
+    """So many worlds to play in."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as exits:
         app = prepare_app(Path(folder))
-        scouting = exits.enter_context(World(app))
-        started = time.monotonic()
-        chosen = list(select(every_case(scouting)))
-        stable = [scouting, *(exits.enter_context(World(app)) for _ in range(min(worlds, len(chosen)) - 1))]
-        results = _play_all(chosen, stable, told)
-        return Outcome([results[case.id] for case in chosen], time.monotonic() - started)
+        yield [exits.enter_context(World(app)) for _ in range(worlds)]
+
+
+def run_campaign(
+    cases: Sequence[Case], worlds: Sequence[World], *, told: Callable[[Result], None] | None = None
+) -> Outcome:
+    """Play these cases. A fault of the campaign itself ends it."""
+    started = time.monotonic()
+    results = _play_all(cases, worlds, told)
+    return Outcome([results[case.id] for case in cases], time.monotonic() - started)
 
 
 def _play_all(
