@@ -179,7 +179,7 @@ class PlanView(TypedDict):
     """What the next run would do."""
 
     complete: bool
-    """False when a source could not be read: it is not planned, and `errors` says why."""
+    """False when something could not be read: it is not planned, and `errors` says why."""
     at: Moment
     """The servers' time of the observation."""
     actions: list[ActionView]

@@ -306,6 +306,7 @@ class Observation:
         unreadable: why each other source could not.
         records: newest version of every secret, by lower-case secret name (Key Vault ignores case).
         deleted: lower-case names of soft-deleted secrets; asked for only when the manifest names a missing one.
+        deleted_unreadable: why these could not be read. Nothing is known of missing secrets then.
     """
 
     at: datetime
@@ -313,6 +314,7 @@ class Observation:
     unreadable: Mapping[Source, PatrolError]
     records: Mapping[str, VaultRecord]
     deleted: frozenset[str] = frozenset()
+    deleted_unreadable: PatrolError | None = None
 
     def live(self, source: Source, authorization_id: str | None) -> LivePat | None:
         """The live PAT of that id in that source, or None."""
@@ -373,11 +375,12 @@ class Plan:
     skipped: tuple[Skip, ...]
     refused: tuple[Revoke, ...]
     unreadable: Mapping[Source, PatrolError]
+    deleted_unreadable: PatrolError | None = None
 
     @property
     def complete(self) -> bool:
-        """False when a source could not be read, so that its PATs are not planned."""
-        return not self.unreadable
+        """False when a source, or the deleted secrets, could not be read, so that some PATs are not planned."""
+        return not self.unreadable and self.deleted_unreadable is None
 
 
 class Event(StrEnum):
@@ -401,6 +404,7 @@ class Event(StrEnum):
     PAT_EXPIRING = "pat.expiring"
     REVOCATIONS_REFUSED = "revocations.refused"
     SOURCE_UNREADABLE = "source.unreadable"
+    DELETED_UNREADABLE = "deleted.unreadable"
     BACKOFF_NOT_NOTED = "backoff.not-noted"
     SIGN_IN_SUCCEEDED = "sign-in.succeeded"
     SIGN_IN_FAILED = "sign-in.failed"
@@ -450,6 +454,6 @@ class Report:
 
     @property
     def failed(self) -> bool:
-        """True when a person has to look: an action failed, a source was unreadable, revocations were refused."""
+        """True when a person has to look: an action failed, something was unreadable, revocations were refused."""
         went_wrong = any(outcome.error or outcome.kind is OutcomeKind.FAILED for outcome in self.outcomes)
-        return bool(went_wrong or self.plan.unreadable or self.plan.refused)
+        return bool(went_wrong or not self.plan.complete or self.plan.refused)

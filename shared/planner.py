@@ -188,6 +188,7 @@ def plan(
         skipped=tuple(sorted(skips, key=lambda skip: (skip.pat, skip.reason, skip.authorization_id or ""))),
         refused=tuple(sorted(refused, key=_by_name)),
         unreadable=observation.unreadable,
+        deleted_unreadable=observation.deleted_unreadable,
     )
 
 
@@ -204,7 +205,12 @@ def _is_deleted(at: Situation) -> bool:
 
 
 def _is_unreadable(at: Situation) -> bool:
-    return at.spec.source not in at.observation.listings
+    return at.spec.source not in at.observation.listings or _is_perhaps_deleted(at)
+
+
+def _is_perhaps_deleted(at: Situation) -> bool:
+    """A deleted secret cannot be stored: its PAT would be made, refused by the vault and withdrawn in every run."""
+    return at.record is None and at.observation.deleted_unreadable is not None
 
 
 def _is_of_another_fleet(at: Situation) -> bool:

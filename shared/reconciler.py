@@ -77,7 +77,7 @@ class Reconciler:
         vault's alone; read the other way round, it would be live and unknown to the vault: an orphan to be revoked.
 
         Raises:
-            PatrolError: the vault cannot be read whole. Unreadable sources are part of the observation instead.
+            PatrolError: the vault's secrets cannot be read whole. What else is unreadable is part of the observation.
         """
         listings, unreadable = self._list(self.manifest.sources)
         records = self._vault.list_records()
@@ -87,8 +87,15 @@ class Reconciler:
             listings, unreadable = {**listings, **more}, {**unreadable, **failed}
             records = self._vault.list_records()
         missing = any(spec.secret.lower() not in records for spec in self.manifest.pats)
-        deleted = self._vault.list_deleted() if missing else frozenset()
-        return Observation(self._clock.now(), listings, unreadable, records, deleted)
+        deleted, error = self._list_deleted() if missing else (frozenset(), None)
+        return Observation(self._clock.now(), listings, unreadable, records, deleted, error)
+
+    def _list_deleted(self) -> tuple[frozenset[str], PatrolError | None]:
+        """Only missing secrets hang on this, so an error here must not keep the others from being rotated (R9)."""
+        try:
+            return self._vault.list_deleted(), None
+        except PatrolError as error:
+            return frozenset(), error
 
     def _list(self, sources: Iterable[Source]) -> tuple[dict[Source, Mapping[str, LivePat]], dict[Source, PatrolError]]:
         listings: dict[Source, Mapping[str, LivePat]] = {}
@@ -308,6 +315,9 @@ class Reconciler:
                 message=error.message,
                 remedy=error.remedy,
             )
+        if plan.deleted_unreadable is not None:
+            error = plan.deleted_unreadable
+            self._events.emit(Event.DELETED_UNREADABLE, error=error.reason, message=error.message, remedy=error.remedy)
         for skip in plan.skipped:
             self._events.emit(
                 Event.PAT_LEFT_ALONE,

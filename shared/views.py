@@ -60,7 +60,10 @@ def plan_view(plan: Plan) -> PlanView:
         "actions": [*issues, *(_revoke(action) for action in plan.revocations)],
         "skipped": [_skip(skip) for skip in plan.skipped],
         "refused": [_revoke(action) for action in plan.refused],
-        "errors": [_source_fault(source, error) for source, error in sorted(plan.unreadable.items())],
+        "errors": [
+            *(_source_fault(None, error) for error in (plan.deleted_unreadable,) if error),
+            *(_source_fault(source, error) for source, error in sorted(plan.unreadable.items())),
+        ],
     }
 
 
@@ -71,6 +74,7 @@ def plan_text(plan: Plan) -> str:
     lines += [f"refused {item.pat} {item.authorization_id}: {item.reason}" for item in plan.refused]
     lines += [f"leave   {skip.pat}: {skip.reason}{f' ({skip.detail})' if skip.detail else ''}" for skip in plan.skipped]
     lines += [f"unread  {source.account} in {source.organization}: {e.reason}" for source, e in plan.unreadable.items()]
+    lines += [f"unread  deleted secrets: {error.reason}" for error in (plan.deleted_unreadable,) if error]
     return "\n".join(lines) or "nothing to do"
 
 

@@ -123,6 +123,7 @@ def an_observation(
     listings: Mapping[Source, Iterable[LivePat]] | None = None,
     unreadable: Mapping[Source, PatrolError] | None = None,
     deleted: Iterable[str] = (),
+    deleted_unreadable: PatrolError | None = None,
     at: datetime = NOW,
 ) -> Observation:
     """What a run saw: `live` in the home organisation, `listings` for any other source (or instead)."""
@@ -135,6 +136,7 @@ def an_observation(
         unreadable=unread,
         records={record.secret.lower(): record for record in records},
         deleted=frozenset(deleted),
+        deleted_unreadable=deleted_unreadable,
     )
 
 

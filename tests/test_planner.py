@@ -188,6 +188,7 @@ def test_a_request_rotates_a_pat_that_nothing_else_calls_for() -> None:
             id="unreadable before other fleet",
         ),
         pytest.param(an_observation(unreadable={HOME: SILENT}), Reason.UNREADABLE, id="unreadable before missing"),
+        pytest.param(an_observation(deleted_unreadable=SILENT), Reason.UNREADABLE, id="perhaps deleted before missing"),
         pytest.param(
             an_observation(records=[a_record(fleet="fabrikam", expires_on=NOW - DAY)]),
             Reason.OTHER_FLEET,

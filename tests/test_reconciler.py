@@ -792,11 +792,39 @@ def test_a_pat_that_consumers_cannot_use_or_nobody_can_see_is_an_alarm(happens: 
 
 def test_an_error_that_is_ours_ends_a_run_only_when_nothing_can_be_planned() -> None:
     world = World()
-    world.vault.fail_next("vault.list-deleted", FORBIDDEN)
+    world.vault.fail_next("vault.list", FORBIDDEN)
 
     with pytest.raises(PatrolError):
         world.run()
     assert world.writes == []
+
+
+def test_without_the_deleted_secrets_only_missing_ones_are_left_alone_and_the_run_ends_as_failed() -> None:
+    world = a_settled_world()
+    world.clock.advance(TILL_DUE)
+    world.want(a_spec(), a_spec("new"))
+    world.vault.fail_next("vault.list-deleted", FORBIDDEN)
+    report = world.run()
+
+    assert (issued(report), report.failed, report.plan.complete) == (["sonarqube"], True, False)
+    assert [(skip.pat, skip.reason) for skip in report.plan.skipped if skip.pat == "new"] == [
+        ("new", Reason.UNREADABLE)
+    ]
+    assert world.events.of(Event.DELETED_UNREADABLE) == [
+        {"error": FORBIDDEN.reason, "message": FORBIDDEN.message, "remedy": FORBIDDEN.remedy}
+    ]
+    assert [fields["pat"] for fields in world.events.of(Event.PAT_EXPIRING)] == ["new"]
+
+    assert (issued(world.run()), world.broken_promises()) == (["new"], [])
+
+
+def test_a_rotation_by_request_of_a_missing_secret_needs_to_know_whether_it_is_deleted() -> None:
+    world = World()
+    world.vault.fail_next("vault.list-deleted", FORBIDDEN)
+
+    with pytest.raises(PatrolError) as raised:
+        world.rotate()
+    assert (raised.value, world.writes) == (FORBIDDEN, [])
 
 
 def test_tags_of_a_moved_pat_name_its_former_place() -> None:

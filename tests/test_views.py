@@ -119,6 +119,12 @@ def test_a_plan_tells_what_would_be_done_and_why() -> None:
     }
 
 
+def test_a_plan_without_the_deleted_secrets_is_not_complete() -> None:
+    view = as_sent(views.plan_view(replace(a_plan(), deleted_unreadable=BROKEN)))
+
+    assert (view["complete"], view["errors"]) == (False, [{"account": None, "organization": None, **TOLD}])
+
+
 def test_an_empty_plan_is_complete() -> None:
     view = views.plan_view(a_plan())
 
@@ -137,6 +143,7 @@ def test_a_plan_for_people_has_a_line_for_each_thing() -> None:
         skipped=(Skip("feed", Reason.PAUSED), Skip("agents", Reason.RETIRED, "not in the manifest")),
         refused=(a_revoke(guid(4), reason=Reason.ORPHANED),),
         unreadable={HOME: BROKEN},
+        deleted_unreadable=BROKEN,
     )
 
     assert views.plan_text(plan).splitlines() == [
@@ -146,6 +153,7 @@ def test_a_plan_for_people_has_a_line_for_each_thing() -> None:
         "leave   feed: PAUSED",
         "leave   agents: RETIRED (not in the manifest)",
         "unread  build-bot in contoso: devops.no-answer",
+        "unread  deleted secrets: devops.no-answer",
     ]
     assert views.plan_text(a_plan()) == "nothing to do"
 

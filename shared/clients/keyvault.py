@@ -96,8 +96,13 @@ class PatVault:
 
     def list_deleted(self) -> frozenset[str]:
         """Lower-case names of soft-deleted secrets."""
-        with _translated("list", "the deleted secrets"):
-            return frozenset(keyvault_pages.name(item).lower() for item in self._items("/deletedsecrets"))
+        try:
+            with _translated("list", "the deleted secrets"):
+                return frozenset(keyvault_pages.name(item).lower() for item in self._items("/deletedsecrets"))
+        except Refused as error:
+            if error.reason != "vault.forbidden":
+                raise
+            raise Refused(error.message, reason=error.reason, remedy=_LIST_DELETED) from None
 
     def versions(self, secret: str) -> tuple[VaultRecord, ...]:
         """All versions, oldest first. The service lists them in no useful order, and knows times by the second."""
@@ -276,6 +281,11 @@ def _as_patrol_error(error: Exception, verb: str, what: str) -> PatrolError:
     return Refused(f"{doing}: {why}.", reason=reason, remedy=remedy)
 
 
+# Microsoft Learn, "Get Deleted Secrets": the permission is the one to list secrets.
+_LIST_DELETED = (
+    "Grant the app's identity, for deleted secrets too, the data action"
+    " Microsoft.KeyVault/vaults/secrets/readMetadata/action, or list in an access policy."
+)
 _REFUSALS = {
     "SecretDisabled": ("vault.disabled", "it is disabled", "Enable its newest version."),
     "ForbiddenByRbac": ("vault.forbidden", "the app lacks the role", "Grant the app's identity the role infra/ names."),

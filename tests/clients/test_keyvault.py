@@ -322,6 +322,16 @@ def test_a_long_retry_after_is_told_and_not_slept_through(cloud: Cloud, pat_vaul
     assert len(calls(cloud, operation)) == 1
 
 
+def test_a_refused_list_of_deleted_secrets_names_the_permission(cloud: Cloud, pat_vault: PatVault) -> None:
+    cloud.faults.script(Fault("deletedsecrets.list", status=403))
+
+    error = raised(pat_vault.list_deleted)
+
+    assert (type(error), error.reason) == (Refused, "vault.forbidden")
+    assert error.message.startswith("Key Vault: cannot list the deleted secrets: ")
+    assert "Microsoft.KeyVault/vaults/secrets/readMetadata/action" in error.remedy
+
+
 def test_a_missing_role_is_told_with_its_remedy(cloud: Cloud, pat_vault: PatVault, there: Vault) -> None:
     there.deny(cloud.identity.system_assigned.object_id)
 
