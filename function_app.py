@@ -37,10 +37,22 @@ def revoke_pat(req: func.HttpRequest, context: func.Context) -> func.HttpRespons
     return _answer("revoke_pat", req, context)
 
 
+@app.route(route="pats/{organization}/{authorizationId}", methods=["PATCH"])
+def change_pat(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Rename, extend or narrow a PAT that nobody manages."""
+    return _answer("change_pat", req, context)
+
+
 @app.route(route="pats/{name}/rotate", methods=["POST"])
 def rotate_pat(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Rotate one PAT now."""
     return _answer("rotate_pat", req, context)
+
+
+@app.route(route="revocations", methods=["POST"])
+def revoke_pats(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Revoke a list of PATs."""
+    return _answer("revoke_pats", req, context)
 
 
 @app.route(route="plan", methods=["GET"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from shared import openapi, paging, problems, spreadsheet, views, wiring
+from shared import change_views, openapi, paging, problems, spreadsheet, views, wiring
 from shared.audit import Audit
 from shared.authorization import Caller, identify, permit
 from shared.contract import CSV, JSON, MARKDOWN, OPERATION_HEADER, OPERATIONS, TEXT, verbs_of
@@ -26,7 +26,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from shared.inputs import InventoryQuery, NamePath, Nothing, PatPath, RevokeQuery, RotateBody
+    from shared.changes import Target
+    from shared.inputs import (
+        ChangeQuery,
+        InventoryQuery,
+        NamePath,
+        Nothing,
+        PatPath,
+        RevocationsBody,
+        RevokeQuery,
+        RotateBody,
+        UpdateBody,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +130,50 @@ def list_pats(desk: Desk, call: Call[Nothing, InventoryQuery, Nothing]) -> Respo
 
 def revoke_pat(desk: Desk, call: Call[PatPath, RevokeQuery, Nothing]) -> Response:
     """`DELETE /pats/{organization}/{authorizationId}`."""
-    path, force = call.path, call.query.force
-    target = {"organization": path.organization.lower(), "authorizationId": path.authorization_id.lower()}
-    with desk.audit.change("revoke", **target, force=force):
-        desk.app.revoke(path.organization, path.authorization_id, force=force)
+    target, force = call.path.target, call.query.force
+    with desk.audit.change("revoke", **_named(target), force=force):
+        ended = desk.app.revoke(target, force=force, dry_run=call.dry_run)
+    if call.dry_run:
+        return Response(HTTPStatus.OK, change_views.revocation_preview(ended))
     return Response(HTTPStatus.NO_CONTENT)
 
 
-def rotate_pat(desk: Desk, call: Call[NamePath, Nothing, RotateBody]) -> Response:
+def revoke_pats(desk: Desk, call: Call[Nothing, ChangeQuery, RevocationsBody]) -> Response:
+    """`POST /revocations`."""
+    force = call.body.force
+    outcomes = desk.app.revoke_all(
+        [reference.target for reference in call.body.pats],
+        lambda target: desk.audit.change("revoke", **_named(target), force=force),
+        force=force,
+        dry_run=call.dry_run,
+    )
+    return Response(HTTPStatus.OK, change_views.revocations_view(outcomes, dry_run=call.dry_run))
+
+
+def change_pat(desk: Desk, call: Call[PatPath, ChangeQuery, UpdateBody]) -> Response:
+    """`PATCH /pats/{organization}/{authorizationId}`."""
+    target, wanted = call.path.target, call.body.wish
+    wish = {"displayName": wanted.display_name, "validTo": wanted.valid_to, "scopes": wanted.scopes}
+    with desk.audit.change("change", **_named(target), **wish):
+        amended = desk.app.changes.amend(target, wanted, dry_run=call.dry_run)
+    return Response(HTTPStatus.OK, change_views.update_view(amended, dry_run=call.dry_run))
+
+
+def rotate_pat(desk: Desk, call: Call[NamePath, ChangeQuery, RotateBody]) -> Response:
     """`POST /pats/{name}/rotate`."""
     name, wish = call.path.name, call.body.wish
     with desk.audit.change("rotate", pat=name, revokeOld=wish):
+        if call.dry_run:
+            return Response(
+                HTTPStatus.OK, change_views.rotation_preview(desk.app.reconciler.preview_rotation(name, wish))
+            )
         rotation = desk.app.rotate(name, wish)
-    return Response(HTTPStatus.OK, views.rotation_view(rotation))
+    return Response(HTTPStatus.OK, change_views.rotation_view(rotation))
+
+
+def _named(target: Target) -> dict[str, str]:
+    """A PAT in the record of changes."""
+    return {"organization": target.organization, "authorizationId": target.authorization_id}
 
 
 def get_plan(desk: Desk, call: Call[Nothing, Nothing, Nothing]) -> Response:
@@ -178,7 +220,9 @@ def unknown_route(request: Request) -> Response:
 HANDLERS: Mapping[str, Callable[[Desk, Call[Any, Any, Any]], Response]] = {
     "list_pats": list_pats,
     "revoke_pat": revoke_pat,
+    "change_pat": change_pat,
     "rotate_pat": rotate_pat,
+    "revoke_pats": revoke_pats,
     "get_plan": get_plan,
     "get_status": get_status,
     "get_openapi": get_openapi,

@@ -108,23 +108,68 @@ OPERATIONS: Mapping[str, Operation] = {
         "Revoke one PAT",
         {
             HTTPStatus.NO_CONTENT: Answer("It is dead, by this call or before.", media_types=()),
+            HTTPStatus.OK: Answer("With `dryRun`: what would be done.", answers.RevocationPreview),
         },
         path_model=inputs.PatPath,
         query_model=inputs.RevokeQuery,
         headers_model=inputs.ChangeHeaders,
         problems=_ABOUT_A_PAT,
     ),
+    "change_pat": Operation(
+        "PATCH",
+        "/pats/{organization}/{authorizationId}",
+        Role.ROTATE,
+        "Rename, extend or narrow a PAT that nobody manages",
+        {HTTPStatus.OK: Answer("The PAT before and after.", answers.UpdateView)},
+        description=(
+            "A PAT that Patrol manages is changed in the manifest instead, and one that works in every organisation"
+            " not at all. After 503 or 504 the change may have been made all the same; sending it again does no harm."
+        ),
+        path_model=inputs.PatPath,
+        query_model=inputs.ChangeQuery,
+        headers_model=inputs.ChangeHeaders,
+        body_model=inputs.UpdateBody,
+        problems=_ABOUT_A_PAT | _WITH_BODY,
+    ),
     "rotate_pat": Operation(
         "POST",
         "/pats/{name}/rotate",
         Role.ROTATE,
         "Rotate one PAT of the manifest now",
-        {HTTPStatus.OK: Answer("What is new, what is dead and what lives on.", answers.RotationView)},
-        description="With `revokeOld: now` it is the answer to a leak: the old PATs are dead when the call returns.",
+        {
+            HTTPStatus.OK: Answer(
+                "What is new, what is dead and what lives on; with `dryRun`, what would be.",
+                answers.RotationView | answers.RotationPreview,
+            )
+        },
+        description=(
+            "With `revokeOld: now` it is the answer to a leak: the old PATs are dead when the call returns. While a run"
+            " is under way it is refused with 409 and `Retry-After`; a dry run does not ask whether one is."
+        ),
         path_model=inputs.NamePath,
+        query_model=inputs.ChangeQuery,
         headers_model=inputs.ChangeHeaders,
         body_model=inputs.RotateBody,
         problems=_ABOUT_A_PAT | _WITH_BODY,
+    ),
+    "revoke_pats": Operation(
+        "POST",
+        "/revocations",
+        Role.REVOKE,
+        "Revoke a list of PATs",
+        {
+            HTTPStatus.OK: Answer(
+                "What came of each. Look at `complete` before you count on it.", answers.RevocationsView
+            )
+        },
+        description=(
+            "Answers within three minutes; what was not begun by then is told. Sending the list again is safe: a PAT"
+            " that is gone counts as done."
+        ),
+        query_model=inputs.ChangeQuery,
+        headers_model=inputs.ChangeHeaders,
+        body_model=inputs.RevocationsBody,
+        problems=_WITH_BODY,
     ),
     "get_plan": Operation(
         "GET",

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
+from shared.changes import Amendment, Target
 from shared.findings import FindingCode
 from shared.model import GUID, PatStatus
 from shared.reconciler import RevokeOld
@@ -60,6 +63,13 @@ def _no_token(value: str) -> str:
     if re.search(r"[A-Za-z0-9_-]{40}", value):
         raise ValueError("must not hold what may be a token")
     return value
+
+
+def _name_without_token(value: str) -> str:
+    # The values that this service hands out are longer runs of letters and digits than any name that people choose.
+    if re.search(r"[A-Za-z0-9]{52}", value):
+        raise ValueError("must not hold what may be a token")
+    return _printable(value)
 
 
 _ORGANIZATION = r"[0-9A-Za-z](?:[0-9A-Za-z-]{0,48}[0-9A-Za-z])?"
@@ -121,6 +131,11 @@ class PatPath(Input):
     authorization_id: AuthorizationId
     """Azure DevOps' own id of the PAT, as `GET /pats` lists it."""
 
+    @property
+    def target(self) -> Target:
+        """The PAT as the core names it."""
+        return Target.of(self.organization, self.authorization_id)
+
 
 class NamePath(Input):
     """Names one PAT of the manifest."""
@@ -172,7 +187,14 @@ class ChangeHeaders(Input):
     """Why the change is made, for the audit record: a ticket, an incident. Required with `force`."""
 
 
-class RevokeQuery(Input):
+class ChangeQuery(Input):
+    """Options of a change."""
+
+    dry_run: Flag = False
+    """Check everything and say what would be done; change nothing."""
+
+
+class RevokeQuery(ChangeQuery):
     """Options of a revocation."""
 
     force: Flag = False
@@ -192,3 +214,38 @@ class RotateBody(Input):
     def wish(self) -> RevokeOld:
         """The wish as the reconciler knows it."""
         return RevokeOld(self.revoke_old)
+
+
+class UpdateBody(Input):
+    """What to change of a PAT that nobody manages: at least one member. Its value stays the same."""
+
+    display_name: Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_name_without_token)] | None = None
+    """Its new name. It may not begin with `patrol/`, which marks the PATs that Patrol looks after."""
+    valid_to: AwareDatetime | None = None
+    """Its new expiry, at most 364 days after its making. The server may shorten it; the answer says what it granted."""
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=100)] | None = None
+    """Its new scopes, none wider than those it has. A PAT with full access may be narrowed to any."""
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> UpdateBody:
+        if self.display_name is None and self.valid_to is None and self.scopes is None:
+            raise ValueError("must change displayName, validTo or scopes")
+        return self
+
+    @property
+    def wish(self) -> Amendment:
+        """The wish as the core knows it."""
+        return Amendment(self.display_name, self.valid_to, self.scopes)
+
+
+class PatReference(PatPath):
+    """One PAT to revoke."""
+
+
+class RevocationsBody(Input):
+    """Which PATs to revoke."""
+
+    pats: Annotated[tuple[PatReference, ...], Field(min_length=1, max_length=MOST_REVOCATIONS)]
+    """The PATs. One that is named twice is revoked once."""
+    force: bool = False
+    """Revoke also PATs that the vault serves now, which breaks their consumers. Needs the header `X-Reason`."""

@@ -26,15 +26,12 @@ from pydantic import (
 )
 
 from shared.errors import Invalid
-from shared.model import GUID, Account, ClientCredential, Manifest, PatSpec, SignIn
+from shared.model import GUID, LONGEST_LIFETIME, Account, ClientCredential, Manifest, PatSpec, SignIn
 from shared.scopes import ENTRA_ONLY_SCOPES, FULL_ACCESS, KNOWN_SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-# Azure DevOps allows a year; services have been seen to refuse 365 days at the edges of a day, so one day is kept back.
-LONGEST_LIFETIME = timedelta(days=364)
 
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 _TENANT_ALIASES = {"common", "organizations", "consumers"}

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # An orphan is older than both plus every retry budget, so that no run that could still store it is alive (R2).
 RUN_DEADLINE = timedelta(minutes=8)
 ORPHAN_AGE = timedelta(hours=1)
+# Azure DevOps allows a year; services have been seen to refuse 365 days at the edges of a day, so one day is kept back.
+LONGEST_LIFETIME = timedelta(days=364)
 
 MARKER = "patrol"
 # An authorization id, or another id of Microsoft's, as a pattern of the whole text. Both cases are met.

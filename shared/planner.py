@@ -439,6 +439,19 @@ def _surplus_verdict(item: Assessment, source: Source, pat: LivePat, now: dateti
     return Revoke(item.spec.name, source, pat.authorization_id, item.spec.secret, reason, successor, ripe_at)
 
 
+def superfluous_after(spec: PatSpec, valid_from: datetime, *, since: datetime, stored: datetime) -> datetime:
+    """When a run may revoke another PAT of a spec, as long as nothing else happens.
+
+    Args:
+        spec: the spec of both.
+        valid_from: when the other PAT was made.
+        since: when the current one was made.
+        stored: when the current one was stored.
+    """
+    settled_at = valid_from + ORPHAN_AGE
+    return max(settled_at, stored + spec.overlap) if valid_from < since else settled_at
+
+
 def _marked(manifest: Manifest, observation: Observation) -> Iterator[tuple[Source, LivePat, str]]:
     """Every live PAT with this fleet's marker, once, with the source to revoke it through."""
     seen: set[str] = set()

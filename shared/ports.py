@@ -33,6 +33,21 @@ class PatService(Protocol):
         """Use the PAT as a consumer would. Raises `Refused` unless Azure DevOps answers as the account itself."""
         ...
 
+    def update(
+        self,
+        source: Source,
+        authorization_id: str,
+        *,
+        display_name: str | None = None,
+        scopes: tuple[str, ...] | None = None,
+        valid_to: datetime | None = None,
+    ) -> LivePat:
+        """Change what is given of a live PAT of this one organisation; its value stays. Only the answer's dates count.
+
+        It is never sent twice, so that what `Unavailable` says of one attempt is all there is to know.
+        """
+        ...
+
     def revoke(self, source: Source, authorization_id: str) -> None:
         """End a PAT. One that is gone already counts as ended."""
         ...

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from shared import planner
 from shared.errors import Conflict, NotFound, PatrolError, Unavailable, unexpected
 from shared.executor import Executor, newest_versions
+from shared.generations import Generations, Living
 from shared.model import (
     Event,
     LivePat,
@@ -32,7 +33,8 @@ from shared.model import (
 from shared.operation import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from shared.planner import Assessment
     from shared.ports import Clock, Deadline, Events, Lease, PatService, SecretVault
@@ -50,12 +52,33 @@ class RevokeOld(StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rotation:
-    """What came of a forced rotation: the new PAT, the old ones that are dead, and those that could not be ended."""
+    """What came of a forced rotation: the new PAT, and which old ones are dead, should be dead, and live on."""
 
     spec: PatSpec
     issued: Outcome
     revoked: tuple[str, ...]
     not_revoked: tuple[Outcome, ...]
+    living: tuple[Living, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RotationPreview:
+    """What a forced rotation would do now."""
+
+    spec: PatSpec
+    valid_to: datetime
+    would_revoke: tuple[str, ...]
+    living: tuple[Living, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What a forced rotation has read, and the plan that issues this one PAT."""
+
+    spec: PatSpec
+    listing: Mapping[str, LivePat]
+    versions: tuple[VaultRecord, ...]
+    plan: Plan
 
 
 class Reconciler:
@@ -152,6 +175,61 @@ class Reconciler:
             Conflict: its secret is paused, deleted or another fleet's.
             PatrolError: the rotation failed; the old PAT is still the vault's current one.
         """
+        prepared = self._prepare(name)
+        executor = self._executor(deadline, lease)
+        issued = executor.execute(prepared.plan).outcomes[0]
+        if issued.kind is OutcomeKind.FAILED and issued.error is not None:
+            raise issued.error
+        if issued.pat is None:
+            message = f"There was no time left to rotate {name}."
+            raise Unavailable(message, reason="run.deadline", answered=True, remedy="Try again.", retry_after=60)
+        stored = self._clock.now()
+        older = self._generations(prepared)
+        ended: tuple[Outcome, ...] = ()
+        if revoke_old is RevokeOld.NOW:
+            ended = (
+                *(self._end_now(executor, old, issued, prepared.versions) for old in older.served()),
+                *older.out_of_reach(),
+            )
+        revoked = tuple(item.authorization_id or "" for item in ended if item.kind is OutcomeKind.REVOKED)
+        kept = {item.authorization_id for item in ended if item.kind is OutcomeKind.KEPT}
+        living = older.living(self._visited(prepared), since=issued.pat.valid_from, stored=stored)
+        return Rotation(
+            spec=prepared.spec,
+            issued=issued,
+            revoked=revoked,
+            not_revoked=tuple(item for item in ended if item.kind is not OutcomeKind.REVOKED),
+            living=tuple(
+                dataclasses.replace(item, revoked_after=None) if item.authorization_id in kept else item
+                for item in living
+                if item.authorization_id not in revoked
+            ),
+        )
+
+    def preview_rotation(self, name: str, revoke_old: RevokeOld) -> RotationPreview:
+        """What `rotate` would do now. Changes nothing, and takes no lease.
+
+        Raises:
+            NotFound: as `rotate`.
+            Conflict: as `rotate`.
+            PatrolError: a remote could not be read.
+        """
+        prepared = self._prepare(name)
+        older, at = self._generations(prepared), prepared.plan.at
+        ended = older.served() if revoke_old is RevokeOld.NOW else []
+        would_revoke = tuple(action.authorization_id for action in ended)
+        return RotationPreview(
+            spec=prepared.spec,
+            valid_to=prepared.plan.issues[0].valid_to,
+            would_revoke=would_revoke,
+            living=tuple(
+                item
+                for item in older.living(self._visited(prepared), since=at, stored=at)
+                if item.authorization_id not in would_revoke
+            ),
+        )
+
+    def _prepare(self, name: str) -> _Prepared:
         spec = self.manifest.spec(name)
         if spec is None:
             raise NotFound(f"The manifest has no PAT named {name}.", reason="pat.unknown")
@@ -164,60 +242,28 @@ class Reconciler:
         plan = planner.plan(only, observation, now=observation.at, requested=frozenset({name}))
         if not plan.issues:
             raise _cannot_rotate(spec, plan)
-        executor = self._executor(deadline, lease)
-        only_issue = dataclasses.replace(plan, revocations=(), refused=())
-        issued = executor.execute(only_issue).outcomes[0]
-        if issued.kind is OutcomeKind.FAILED and issued.error is not None:
-            raise issued.error
-        if issued.kind is not OutcomeKind.ISSUED:
-            message = f"There was no time left to rotate {name}."
-            raise Unavailable(message, reason="run.deadline", answered=True, remedy="Try again.", retry_after=60)
-        ended: tuple[Outcome, ...] = ()
-        if revoke_old is RevokeOld.NOW:
-            former = {item.source for item in versions if item.source and item.source.account in self.manifest.accounts}
-            moved, unreadable = self._list(sorted(former - {spec.source}))
-            served = self._served(spec, {spec.source: listing, **moved}, versions)
-            ended = (
-                *(self._end_now(executor, old, issued, versions) for old in served),
-                *self._out_of_reach(spec, versions, unreadable),
-            )
-        return Rotation(
-            spec=spec,
-            issued=issued,
-            revoked=tuple(item.authorization_id or "" for item in ended if item.kind is OutcomeKind.REVOKED),
-            not_revoked=tuple(item for item in ended if item.kind is not OutcomeKind.REVOKED),
-        )
+        return _Prepared(spec, listing, versions, dataclasses.replace(plan, revocations=(), refused=()))
 
-    def _served(
-        self, spec: PatSpec, listings: dict[Source, Mapping[str, LivePat]], versions: tuple[VaultRecord, ...]
-    ) -> list[Revoke]:
-        """The live PATs of a spec that the vault has ever served. One that no version names may be on its way into it
-        by another run; the orphan rule knows how long to wait.
-        """
+    def _generations(self, prepared: _Prepared) -> Generations:
+        """What lives under the name, also where the spec moved away from."""
+        spec = prepared.spec
+        former = {item.source for item in prepared.versions if item.source} - {spec.source}
+        moved, unreadable = self._list(sorted(source for source in former if source.account in self.manifest.accounts))
         name = self.manifest.display_name(spec.name)
-        served = {item.authorization_id for item in versions}
+        listings = {spec.source: prepared.listing, **moved}
         # One that two places list is taken where its spec lives, which comes first.
         found = {
-            pat.authorization_id: (source, pat)
+            identity: (source, pat)
             for source, listing in reversed(listings.items())
-            for pat in listing.values()
+            for identity, pat in listing.items()
+            if pat.display_name == name
         }
-        return [
-            Revoke(spec.name, source, identity, spec.secret, Reason.SUPERSEDED, None, None)
-            for identity, (source, pat) in found.items()
-            if pat.display_name == name and identity in served
-        ]
+        return Generations(spec, prepared.versions, found, unreadable)
 
-    def _out_of_reach(
-        self, spec: PatSpec, versions: tuple[VaultRecord, ...], unreadable: Mapping[Source, PatrolError]
-    ) -> Iterator[Outcome]:
-        """PATs that may live on where the spec moved from, where nobody can look now."""
-        for item in versions:
-            source, identity = item.source, item.authorization_id
-            # A version that is disabled was ended before.
-            if item.enabled and source is not None and source in unreadable and identity:
-                action = Revoke(spec.name, source, identity, spec.secret, Reason.SUPERSEDED, None, None)
-                yield Outcome(OutcomeKind.FAILED, action, identity, error=unreadable[source])
+    def _visited(self, prepared: _Prepared) -> set[Source]:
+        """Where the runs will look for PATs of this name once the new version is stored."""
+        new = VaultRecord(prepared.spec.secret, prepared.plan.at, tags=prepared.plan.issues[0].tags)
+        return {*self.manifest.sources, *new.former_sources}
 
     def _end_now(
         self, executor: Executor, action: Revoke, issued: Outcome, versions: tuple[VaultRecord, ...]
@@ -234,70 +280,6 @@ class Reconciler:
         if action.authorization_id in served and issued.authorization_id not in served:
             return Outcome(OutcomeKind.KEPT, action, action.authorization_id, error=_SERVED_AGAIN)
         return executor.end(action, [item for item in versions if item.authorization_id == action.authorization_id])
-
-    def revoke(self, organization: str, authorization_id: str, *, force: bool) -> None:
-        """End one PAT of one of our accounts. One that is gone already counts as ended.
-
-        Raises:
-            NotFound: none of our accounts owns it.
-            Conflict: the vault serves it, and `force` is not given.
-            PatrolError: it could not be looked up or revoked.
-        """
-        source, pat = self._find(organization.lower(), authorization_id.lower())
-        if pat is None:
-            return
-        stale: list[VaultRecord] = []
-        name = self.manifest.owned_name(pat.display_name)
-        spec = self.manifest.spec(name) if name else None
-        secret = spec.secret if spec else ""
-        if not force:
-            served = next(
-                (item for item in self._vault.list_records().values() if item.authorization_id == pat.authorization_id),
-                None,
-            )
-            if served is not None:
-                message = f"The PAT is the current value of secret {served.secret}."
-                remedy = "Rotate it with revokeOld: now instead, or repeat with ?force=true to break its consumers."
-                raise Conflict(message, reason="pat.current", remedy=remedy)
-            versions = self._vault.versions(secret) if secret else ()
-            stale = [item for item in versions if item.authorization_id == pat.authorization_id]
-        # With force nothing stands between the caller and the end of the PAT, not even an unreachable vault.
-        action = Revoke(name or pat.display_name, source, pat.authorization_id, secret, Reason.REQUESTED, None, None)
-        outcome = self._executor(_NoDeadline(), _NoDeadline()).end(action, stale)
-        if outcome.kind is OutcomeKind.FAILED and outcome.error is not None:
-            raise outcome.error
-
-    def _find(self, organization: str, authorization_id: str) -> tuple[Source, LivePat | None]:
-        """Whose PAT it is: the PAT while it lives, None when it has ended."""
-        failures: list[PatrolError] = []
-        found = self._look(self.manifest.sources, organization, authorization_id, failures)
-        if found is None:
-            # Where PATs have moved away from is looked at last: only the vault knows, and it may be out of reach.
-            try:
-                moved = self.manifest.former_sources(self._vault.list_records())
-                found = self._look(sorted(moved), organization, authorization_id, failures)
-            except PatrolError as error:
-                failures.append(error)
-        if found is not None:
-            return found
-        if failures:
-            raise failures[0]
-        message = f"No account of this fleet owns such a PAT in {organization}."
-        raise NotFound(message, reason="pat.unknown", remedy="GET /api/pats?status=all lists those that are owned.")
-
-    def _look(
-        self, sources: Iterable[Source], organization: str, authorization_id: str, failures: list[PatrolError]
-    ) -> tuple[Source, LivePat | None] | None:
-        here = [source for source in sources if source.organization == organization]
-        for status, source in ((status, source) for status in PatStatus for source in here):
-            try:
-                pat = self._pats.list_pats(source, status).get(authorization_id)
-            except PatrolError as error:
-                failures.append(error)
-                continue
-            if pat is not None:
-                return source, pat if status is PatStatus.ACTIVE else None
-        return None
 
     def _executor(self, deadline: Deadline, lease: Lease) -> Executor:
         return Executor(self._pats, self._vault, self._events, deadline=deadline, lease=lease)
@@ -345,16 +327,6 @@ _SERVED_AGAIN = Conflict(
     reason="pat.current",
     remedy="Rotate once more, or DELETE it with ?force=true.",
 )
-
-
-class _NoDeadline:
-    """A request for one PAT runs to its end, lease or not."""
-
-    def passed(self) -> bool:
-        return False
-
-    def lost(self) -> bool:
-        return False
 
 
 # The rules that leave a PAT alone even when a request asks for it, and what lifts each.

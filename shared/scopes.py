@@ -1,10 +1,16 @@
-"""The PAT scopes that Azure DevOps publishes, as data.
+"""The PAT scopes that Azure DevOps publishes, as data, and which of them include others.
 
-Source: the union of `vso.*` scopes over the published Azure DevOps REST 7.2 specifications. The service knows a few
-more, so an unknown well-formed scope is a warning and never an error.
+Sources: the union of `vso.*` scopes over the published Azure DevOps REST 7.2 specifications (the service knows a few
+more, so an unknown well-formed scope is a warning and never an error), and the column "Inherits from" of the table in
+Microsoft Learn, "Authorize access to REST APIs with OAuth 2.0" (July 2025).
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 FULL_ACCESS = "app_token"
 
@@ -30,3 +36,52 @@ KNOWN_SCOPES = frozenset(
     vso.work_write
     """.split()
 )
+
+# Each line from the widest to the narrowest: a scope includes those to the right of it.
+_INCLUSIONS = """
+    vso.advsec_manage vso.advsec_write vso.advsec
+    vso.environment_manage vso.agentpools_manage vso.agentpools
+    vso.machinegroup_manage vso.agentpools_manage
+    vso.auditstreams_manage vso.auditlog
+    vso.build_execute vso.build
+    vso.code_manage vso.code_write vso.code
+    vso.memberentitlementmanagement_write vso.memberentitlementmanagement
+    vso.extension_manage vso.extension vso.profile
+    vso.extension.data_write vso.extension.data vso.profile
+    vso.githubconnections_manage vso.githubconnections
+    vso.graph_manage vso.graph
+    vso.identity_manage vso.identity
+    vso.notification_manage vso.notification_write vso.notification vso.profile
+    vso.notification_diagnostics vso.notification
+    vso.packaging_manage vso.packaging_write vso.packaging vso.profile
+    vso.pipelineresources_manage vso.pipelineresources_use
+    vso.project_manage vso.project_write vso.project
+    vso.release_manage vso.release_execute vso.release vso.profile
+    vso.securefiles_manage vso.securefiles_write vso.securefiles_read
+    vso.serviceendpoint_manage vso.serviceendpoint_query vso.serviceendpoint vso.profile
+    vso.symbols_manage vso.symbols_write vso.symbols vso.profile
+    vso.taskgroups_manage vso.taskgroups_write vso.taskgroups_read
+    vso.dashboards_manage vso.dashboards
+    vso.test_write vso.test vso.profile
+    vso.profile_write vso.profile
+    vso.variablegroups_manage vso.variablegroups_write vso.variablegroups_read
+    vso.wiki_write vso.wiki
+    vso.work_full vso.work_write vso.work
+"""
+_INCLUDED = {
+    wider: narrower
+    for line in _INCLUSIONS.strip().splitlines()
+    for wider, narrower in zip(line.split(), line.split()[1:], strict=False)
+}
+
+
+def beyond(asked: Iterable[str], held: Iterable[str]) -> set[str]:
+    """The scopes of `asked` that allow what none of `held` does. Unknown ones include nothing but themselves."""
+    allowed = {included for scope in held for included in _with_included(scope)}
+    return set() if FULL_ACCESS in allowed else set(asked) - allowed
+
+
+def _with_included(scope: str) -> Iterator[str]:
+    while scope:
+        yield scope
+        scope = _INCLUDED.get(scope, "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.model import Account, Manifest, Observation, Outcome, Plan, Revoke, SignInHealth, Skip, Source, State
+from shared.model import Account, Manifest, Observation, Plan, Revoke, SignInHealth, Skip, Source, State
 from shared.planner import ALARMING
 
 if TYPE_CHECKING:
@@ -16,11 +16,9 @@ if TYPE_CHECKING:
         ActionView,
         Fault,
         InventoryView,
-        NotRevoked,
         PatState,
         PatView,
         PlanView,
-        RotationView,
         SkipView,
         SourceFault,
         StatusView,
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from shared.errors import PatrolError
     from shared.inventory import Inventory, Item
     from shared.planner import Assessment
-    from shared.reconciler import Rotation
 
 _WORST_FIRST = (State.UNREADABLE, State.EXPIRED, State.OVERDUE, State.PAUSED, State.DUE, State.OK)
 
@@ -125,24 +122,6 @@ def inventory_view(inventory: Inventory, next_page: str | None = None) -> Invent
     if next_page is not None:
         view["nextPage"] = next_page
     return view
-
-
-def rotation_view(rotation: Rotation) -> RotationView:
-    """`POST /pats/{name}/rotate`: what is new, what is dead, and what could not be ended."""
-    return {
-        "name": rotation.spec.name,
-        "secret": rotation.spec.secret,
-        "secretVersion": rotation.issued.secret_version,
-        "authorizationId": rotation.issued.authorization_id,
-        "validTo": _moment(rotation.issued.pat.valid_to if rotation.issued.pat else None),
-        "revoked": list(rotation.revoked),
-        "notRevoked": [_not_revoked(item) for item in rotation.not_revoked],
-    }
-
-
-def _not_revoked(outcome: Outcome) -> NotRevoked:
-    view: NotRevoked = {"authorizationId": outcome.authorization_id}
-    return {**view, **fault(outcome.error)} if outcome.error else view
 
 
 def _item(item: Item) -> PatView:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared import inventory, manifest
 from shared.auth import SignInService, managed_identity
+from shared.changes import Changes, Ended, Revocation, Target
 from shared.clients.devops import DevOpsClient, TokenSource
 from shared.clients.keyvault import CredentialVault, PatVault
 from shared.clock import ServerClock
@@ -19,17 +21,21 @@ from shared.lease import Busy, LeaseKeeper
 from shared.model import RUN_DEADLINE, Event, OutcomeKind, Report
 from shared.operation import operation
 from shared.reconciler import Reconciler, RevokeOld, Rotation
+from shared.revocations import Record, Revocations
 from shared.settings import Settings
 from shared.sign_in_notes import SignInNotes
 from shared.storage import NotesBlob, Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import timedelta
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 # Beyond this a machine's clock is worth a warning; Entra itself tolerates five minutes.
 LARGEST_SKEW_SECONDS = 300
+# The platform ends an HTTP call after 230 s. A list of revocations begins no new one after the first of these times,
+# and is answered by the second at the latest.
+LIST_BEGINS = timedelta(seconds=120)
+LIST_ANSWERS = timedelta(seconds=170)
 
 
 class RunFailed(Exception):
@@ -89,6 +95,7 @@ class App:
         self.vault = PatVault(self.settings.pat_vault_url, identity, self.clock)
         self.leases = LeaseKeeper(storage, self.manifest.fleet)
         self.reconciler = Reconciler(self.manifest, self.pats, self.vault, self.events, self.clock)
+        self.changes = Changes(self.manifest, self.pats, self.vault, self.events, self.clock)
 
     def run(self) -> None:
         """One scheduled run.
@@ -123,9 +130,17 @@ class App:
         with self.leases.hold(self.events) as lease:
             return self.reconciler.rotate(name, revoke_old, deadline=RunDeadline.after(RUN_DEADLINE), lease=lease)
 
-    def revoke(self, organization: str, authorization_id: str, *, force: bool) -> None:
+    def revoke(self, target: Target, *, force: bool, dry_run: bool = False) -> Ended:
         """Revoke one PAT now. No lease: after a leak nothing should have to wait for a run to end."""
-        self.reconciler.revoke(organization, authorization_id, force=force)
+        return self.changes.revoke(target, force=force, dry_run=dry_run)
+
+    def revoke_all(
+        self, targets: Sequence[Target], record: Record, *, force: bool, dry_run: bool
+    ) -> Sequence[Revocation]:
+        """Revoke a list of PATs now, within the time of an HTTP call."""
+        deadline = RunDeadline.after(LIST_BEGINS)
+        revocations = Revocations(self.changes, record, force=force, dry_run=dry_run, deadline=deadline)
+        return revocations.carry_out(targets, LIST_ANSWERS.total_seconds())
 
     def pats_as(self, tokens: TokenSource) -> DevOpsClient:
         """The PAT API with tokens from elsewhere, such as a sign-in that has just been made by hand."""

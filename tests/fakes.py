@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from shared.changes import Changes
 from shared.errors import Refused, Unavailable
 from shared.model import (
     CreatedPat,
@@ -25,7 +26,7 @@ from shared.model import (
     Tag,
     VaultRecord,
 )
-from shared.reconciler import Reconciler, RevokeOld, Rotation
+from shared.reconciler import Reconciler, RevokeOld, Rotation, RotationPreview
 from tests.builders import HOME, NOW, a_manifest, guid
 
 if TYPE_CHECKING:
@@ -248,6 +249,29 @@ class FakePatService(_Scripted):
             raise Refused("The new PAT does not work.", reason="pat.verify")
         self._leave("verify")
 
+    def update(
+        self,
+        source: Source,
+        authorization_id: str,
+        *,
+        display_name: str | None = None,
+        scopes: tuple[str, ...] | None = None,
+        valid_to: datetime | None = None,
+    ) -> LivePat:
+        self._enter("update", source, authorization_id)
+        pat = self.held[authorization_id].pat
+        if valid_to is not None and self.longest_life is not None:
+            valid_to = min(valid_to, pat.valid_from + self.longest_life)
+        changed = replace(
+            pat,
+            display_name=display_name or pat.display_name,
+            scopes=tuple(sorted(scopes)) if scopes else pat.scopes,
+            valid_to=valid_to or pat.valid_to,
+        )
+        self.held[authorization_id] = _Held(source, changed)
+        self._leave("update")
+        return changed
+
     def revoke(self, source: Source, authorization_id: str) -> None:
         self._enter("revoke", source, authorization_id)
         held = self.held.get(authorization_id)
@@ -357,7 +381,7 @@ class FakeVault(_Scripted):
         versions[at] = replace(versions[at], **changes)
 
 
-WRITES = frozenset({"create", "revoke", "store", "replace-tags", "disable"})
+WRITES = frozenset({"create", "update", "revoke", "store", "replace-tags", "disable"})
 
 
 @dataclass
@@ -384,6 +408,9 @@ class World:
     def reconciler(self) -> Reconciler:
         return Reconciler(self.manifest, self.pats, self.vault, self.events, self.clock)
 
+    def changes(self) -> Changes:
+        return Changes(self.manifest, self.pats, self.vault, self.events, self.clock)
+
     def run(self, *, deadline: FakeDeadline | None = None, lease: FakeLease | None = None) -> Report:
         """One run. The log and the events start afresh, so that they tell of this run alone."""
         self.log.clear()
@@ -400,6 +427,10 @@ class World:
         self.log.clear()
         self.events.emitted.clear()
         return self.reconciler().rotate(name, revoke_old, deadline=deadline or FakeDeadline(), lease=FakeLease())
+
+    def preview(self, name: str = "sonarqube", revoke_old: RevokeOld = RevokeOld.AFTER_OVERLAP) -> RotationPreview:
+        self.log.clear()
+        return self.reconciler().preview_rotation(name, revoke_old)
 
     def run_hourly(self, hours: int) -> list[Report]:
         """The timer's view of the given time."""

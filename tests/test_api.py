@@ -30,9 +30,15 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 ROUTES: dict[str, dict[str, str]] = {
     "list_pats": {},
     "revoke_pat": {"organization": ORG, "authorizationId": UNKNOWN},
+    "change_pat": {"organization": ORG, "authorizationId": UNKNOWN},
     "rotate_pat": {"name": "sonarqube"},
+    "revoke_pats": {},
     "get_plan": {},
     "get_status": {},
+}
+BODIES = {
+    "change_pat": {"displayName": "new name"},
+    "revoke_pats": {"pats": [{"organization": ORG, "authorizationId": UNKNOWN}]},
 }
 
 
@@ -187,7 +193,8 @@ def test_bad_input_is_400_with_every_fault_and_nothing_is_asked(
 
 @pytest.mark.parametrize("function", HANDLERS)
 def test_the_platforms_own_parameters_are_let_through(world: World, function: str) -> None:
-    assert ask(world, function, {"code": "a-key", "clientId": "default"}).status in {200, 204, 404}
+    parameters = {"code": "a-key", "clientId": "default"}
+    assert ask(world, function, parameters, BODIES.get(function, b"")).status in {200, 204, 404}
 
 
 # ---- who may call ----------------------------------------------------------------------------------------------------
@@ -198,6 +205,14 @@ def a_principal(*roles: str) -> dict[str, str]:
     return {PRINCIPAL_HEADER: base64.b64encode(json.dumps(content).encode()).decode()}
 
 
+ROLES = {
+    "revoke_pat": "Pat.Revoke",
+    "revoke_pats": "Pat.Revoke",
+    "change_pat": "Pat.Rotate",
+    "rotate_pat": "Pat.Rotate",
+}
+
+
 @pytest.fixture
 def guarded(cloud: Cloud, tmp_path: Path) -> World:
     return World(cloud, tmp_path, HTTP_AUTHORIZATION="entra")
@@ -205,7 +220,7 @@ def guarded(cloud: Cloud, tmp_path: Path) -> World:
 
 @pytest.mark.parametrize("function", HANDLERS)
 def test_with_entra_each_function_asks_for_its_role_before_anything_else(guarded: World, function: str) -> None:
-    needed = {"list_pats": "Pat.Read", "revoke_pat": "Pat.Revoke", "rotate_pat": "Pat.Rotate"}.get(function, "Pat.Read")
+    needed = ROLES.get(function, "Pat.Read")
     others = {"Pat.Read", "Pat.Rotate", "Pat.Revoke"} - {needed}
 
     nobody = ask(guarded, function, {"unknown": ""})

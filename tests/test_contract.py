@@ -71,8 +71,13 @@ def test_every_function_that_needs_a_role_has_its_handler() -> None:
     assert set(HANDLERS) == {name for name, operation in OPERATIONS.items() if operation.role}
 
 
-def test_reading_needs_one_role_rotating_another_and_revoking_a_third() -> None:
+def test_reading_needs_one_role_renewing_and_changing_another_and_revoking_a_third() -> None:
     by_verb = {name: operation.role for name, operation in OPERATIONS.items() if operation.method != "GET"}
 
-    assert by_verb == {"revoke_pat": Role.REVOKE, "rotate_pat": Role.ROTATE}
+    assert by_verb == {
+        "revoke_pat": Role.REVOKE,
+        "revoke_pats": Role.REVOKE,
+        "change_pat": Role.ROTATE,
+        "rotate_pat": Role.ROTATE,
+    }
     assert {operation.role for operation in OPERATIONS.values() if operation.method == "GET"} == {Role.READ, None}

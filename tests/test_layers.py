@@ -40,7 +40,10 @@ CORE = {
     "planner": may_import("errors model"),
     "breaker": may_import("errors"),
     "executor": may_import("errors model ports planner breaker operation"),
-    "reconciler": may_import("errors model ports planner executor operation"),
+    "generations": may_import("errors model planner"),
+    "reconciler": may_import("errors model ports planner executor generations operation"),
+    "changes": may_import("errors model ports scopes executor"),
+    "revocations": may_import("errors model ports breaker changes executor operation"),
 }
 
 PARSING = {
@@ -70,8 +73,8 @@ PRESENTATION = {
     "openapi": may_import("answers contract examples inputs problems version", "pydantic"),
     "problems": may_import("errors model answers"),
     "authorization": may_import("errors model settings"),
-    "inputs": may_import("errors model findings reconciler", "pydantic"),
-    "answers": may_import("errors model findings", "pydantic typing_extensions"),
+    "inputs": may_import("errors model findings reconciler changes", "pydantic"),
+    "answers": may_import("errors model findings changes", "pydantic typing_extensions"),
     "contract": may_import("errors model answers inputs authorization"),
     "parsing": may_import("errors model inputs contract", "pydantic pydantic_core"),
     "pages": may_import("pages"),
@@ -80,7 +83,8 @@ PRESENTATION = {
     "inventory": may_import("errors model ports findings operation"),
     "paging": may_import("inputs inventory"),
     "spreadsheet": may_import("answers"),
-    "views": may_import("errors model answers planner reconciler inventory"),
+    "views": may_import("errors model answers planner inventory"),
+    "change_views": may_import("errors model answers generations reconciler changes views"),
 }
 
 ROOTS = {

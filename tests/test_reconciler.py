@@ -13,38 +13,23 @@ from shared.model import Event, OutcomeKind, Reason, Source, State, Tag
 from shared.reconciler import RevokeOld
 from tests.builders import DAY, HOME, HOUR, NOW, SECOND, a_live_pat, a_manifest, a_record, a_spec, guid
 from tests.fakes import CANARY, FakeDeadline, FakeLease, World, issued, revoked
+from tests.situations import (
+    AWAY,
+    FORBIDDEN,
+    OVERLAP,
+    SILENT,
+    TILL_DUE,
+    a_moved_world,
+    a_rotated_world,
+    a_settled_world,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shared.model import LivePat, PatStatus, Plan
 
-AWAY = Source("build-bot", "fabrikam")
 OTHER_ACCOUNT = Source("release-bot", "contoso")
-SILENT = Unavailable("Silence.", reason="remote.silent", answered=False)
-FORBIDDEN = Refused("No.", reason="secret.refused")
-
-TILL_DUE = 20 * DAY  # a PAT of 30 days with a margin of 10 days is certainly due after these
-OVERLAP = 2 * DAY
-
-
-def a_settled_world() -> World:
-    """One PAT, issued by a first run; it is an hour old."""
-    world = World()
-    world.run()
-    world.clock.advance(HOUR)
-    return world
-
-
-def a_rotated_world() -> tuple[World, str, str]:
-    """One PAT, due and rotated an hour ago: its predecessor is in overlap."""
-    world = a_settled_world()
-    old = world.current()
-    world.clock.advance(TILL_DUE)
-    world.run()
-    world.clock.advance(HOUR)
-    return world, old, world.current()
-
 
 # ---- the life of a PAT -----------------------------------------------------------------------------------------------
 
@@ -332,16 +317,6 @@ def test_the_leak_button_tells_what_it_could_not_end() -> None:
     assert world.broken_promises() == []
 
 
-def a_moved_world() -> tuple[World, str]:
-    """One PAT that moved to another organisation an hour ago; its predecessor lives on at home."""
-    world = a_settled_world()
-    old = world.current()
-    world.want(a_spec(organization=AWAY.organization))
-    world.run()
-    world.clock.advance(HOUR)
-    return world, old
-
-
 def test_the_leak_button_reaches_a_predecessor_where_the_pat_moved_from() -> None:
     world, old = a_moved_world()
     leaked = world.current()
@@ -452,99 +427,6 @@ def test_a_pat_that_was_never_issued_can_be_rotated_into_being() -> None:
     rotation = world.rotate()
 
     assert (rotation.issued.action.reason, world.broken_promises()) == (Reason.MISSING, [])
-
-
-# ---- revocation by request -------------------------------------------------------------------------------------------
-
-
-def revoke(world: World, authorization_id: str, *, force: bool = False, organization: str = "contoso") -> None:
-    world.log.clear()
-    world.reconciler().revoke(organization, authorization_id, force=force)
-
-
-def test_an_operator_cannot_revoke_the_current_pat_without_force() -> None:
-    world = a_settled_world()
-
-    with pytest.raises(Conflict) as caught:
-        revoke(world, world.current())
-    assert (caught.value.reason, world.writes) == ("pat.current", [])
-
-
-def test_an_operator_can_revoke_the_current_pat_with_force_even_without_a_vault() -> None:
-    world = a_settled_world()
-    world.vault.fail_always("vault.list", SILENT)
-    world.vault.fail_always("versions", SILENT)
-    revoke(world, world.current(), force=True)
-
-    assert world.pats.live_ids == set()
-
-
-def test_an_operator_can_revoke_a_pat_in_overlap_and_its_version_is_disabled() -> None:
-    world, old, new = a_rotated_world()
-    revoke(world, old.upper(), organization="Contoso")
-
-    assert (world.pats.live_ids, [item.enabled for item in world.vault.secrets["sonarqube-pat"]]) == (
-        {new},
-        [False, True],
-    )
-
-
-@pytest.mark.parametrize("display_name", ["somebody's own", "patrol/contoso/not-in-the-manifest"])
-def test_an_operator_can_revoke_any_pat_of_our_accounts_and_no_version_is_touched(display_name: str) -> None:
-    world = a_settled_world()
-    other = world.pats.add(a_live_pat(guid(0xF0), display_name=display_name))
-    revoke(world, other.authorization_id)
-
-    assert world.writes == [("revoke", HOME, other.authorization_id)]
-    assert world.calls("versions") == []
-
-
-def test_a_pat_cannot_be_called_unknown_while_a_list_that_may_hold_it_is_silent() -> None:
-    world = World.of(a_spec("one"), a_spec("two", account="release-bot"))
-    world.pats.fail_next("list", SILENT)
-
-    with pytest.raises(Unavailable):
-        revoke(world, guid(0xDEAD))
-
-
-def test_a_version_that_cannot_be_disabled_on_request_is_told_though_the_pat_has_ended() -> None:
-    world, old, new = a_rotated_world()
-    world.vault.fail_next("disable", FORBIDDEN)
-    revoke(world, old)
-
-    assert world.pats.live_ids == {new}
-    assert len(world.events.of(Event.VERSION_LEFT_ENABLED)) == 1
-
-
-def test_a_pat_is_revoked_on_request_where_its_successor_moved_away_from() -> None:
-    world, old = a_moved_world()
-    revoke(world, old)
-
-    assert world.pats.live_ids == {world.current()}
-
-
-def test_revoking_a_pat_that_is_gone_changes_nothing_and_is_well() -> None:
-    world, old, _ = a_rotated_world()
-    revoke(world, old)
-    revoke(world, old)
-
-    assert world.writes == []
-
-
-def test_revoking_a_pat_that_nobody_of_ours_owns_is_told() -> None:
-    world = a_settled_world()
-
-    with pytest.raises(NotFound):
-        revoke(world, guid(0xDEAD))
-
-
-def test_without_a_vault_nothing_is_revoked_by_request_unless_forced() -> None:
-    world, old, new = a_rotated_world()
-    world.vault.fail_always("vault.list", SILENT)
-
-    with pytest.raises(Unavailable):
-        revoke(world, old)
-    assert world.pats.live_ids == {old, new}
 
 
 # ---- crashes and faults ----------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from local.azurite import Azurite
 from local.cloud import Cloud, Fault
 from local.npm import NodeMissing
 from shared import auth, wiring
+from shared.changes import Target
 from shared.errors import Conflict, Invalid
 from shared.reconciler import Reconciler, RevokeOld
 from shared.wiring import App, RunDeadline, RunFailed
@@ -248,7 +249,7 @@ def test_a_revoke_waits_for_nobody(cloud: Cloud, tmp_path: Path, azurite: str) -
     stray = world.pat("somebody's")
 
     with world.app.leases.hold(world.app.events):
-        world.app.revoke(ORG, stray.authorization_id, force=False)
+        world.app.revoke(Target.of(ORG, stray.authorization_id), force=False)
 
     assert stray.revoked is True
 

@@ -1,8 +1,9 @@
 """The simulated Azure DevOps: organizations, their members, and personal access tokens (PATs).
 
 UNCONFIRMED about the service, and chosen here: revoked and expired PATs stay listed for ever; a revoked PAT cannot be
-updated (failedToUpdateAccessToken); a PAT of a removed member stops at once (the service takes up to an hour). Not
-simulated: a PAT going inactive because its owner has not signed in for 90 days.
+updated (failedToUpdateAccessToken); an update without allOrgs leaves a PAT good for the organizations it was good for;
+a PAT of a removed member stops at once (the service takes up to an hour). Not simulated: a PAT going inactive because
+its owner has not signed in for 90 days.
 """
 
 from __future__ import annotations
@@ -195,7 +196,8 @@ class DevOps:
     def owned(self, organization: str, upn: str) -> list[Pat]:
         """One user's PATs that count in one organization: those made for it, and global ones."""
         own = self._by_owner[organization.lower(), upn.lower()]
-        return own + [pat for pat in self._global[upn.lower()] if pat.organization.lower() != organization.lower()]
+        everywhere = [pat for pat in self._global[upn.lower()] if pat.all_orgs]
+        return own + [pat for pat in everywhere if pat.organization.lower() != organization.lower()]
 
     def generation(self, upn: str) -> int:
         """A number that changes whenever one of the user's PATs does."""
@@ -238,6 +240,8 @@ class DevOps:
         pat.display_name, pat.scope, pat.valid_to = name, scope, until
         if changes.get("allOrgs") is not None:
             pat.all_orgs = bool(changes["allOrgs"])
+            if pat.all_orgs and pat not in self._global[pat.owner]:
+                self._global[pat.owner].append(pat)
         self._touch(pat)
         return pat
 

@@ -79,8 +79,10 @@ PATS = {
     ),
     "pat.lifetime": Page(
         "The lifetime is too long",
-        "The tenant's policy, or Azure DevOps itself, does not grant a PAT for so long. The most is a year.",
-        "Shorten the PAT's `lifetime` in the manifest, or lengthen the policy's maximum lifespan.",
+        "The tenant's policy, or Azure DevOps itself, does not grant a PAT for so long. The most is a year; a PAT that"
+        " is extended may reach 364 days from its making.",
+        "Shorten the PAT's `lifetime` in the manifest, or the `validTo` of the request; or lengthen the policy's"
+        " maximum lifespan.",
     ),
     "pat.scope": Page(
         "A scope is not accepted",
@@ -92,6 +94,36 @@ PATS = {
         "The display name is not accepted",
         "Azure DevOps does not take the name that the PAT would have there, `patrol/{fleet}/{name}`.",
         "Shorten the PAT's name in the manifest.",
+    ),
+    "pat.managed": Page(
+        "The PAT is managed",
+        "The PAT carries this fleet's marker, so the manifest says what it is, and the next run would undo a change.",
+        "Change the PAT's entry in the manifest and deploy it: the next run makes a PAT that fits and ends the old one"
+        " after its overlap. One that the manifest does not name any more can only be ended, with"
+        " `DELETE /api/pats/{organization}/{authorizationId}`.",
+    ),
+    "pat.foreign": Page(
+        "The PAT belongs to another fleet",
+        "Its name begins with `patrol/`, the marker of a deployment of Patrol, and it is not this one's.",
+        "Change it in the manifest of the deployment that its name tells.",
+    ),
+    "pat.global": Page(
+        "The PAT works in every organisation",
+        "Azure DevOps does not say what a change does to such a PAT, and one that names an organisation might take it"
+        " away from all others without a word. Azure DevOps stops these PATs on 2026-12-01.",
+        "Make a PAT for each organisation that needs one, then end this one with"
+        " `DELETE /api/pats/{organization}/{authorizationId}`.",
+    ),
+    "pat.wider": Page(
+        "The scopes would become wider",
+        "A change may only take scopes away, or replace one by another that it includes. `detail` names those that the"
+        " PAT does not have now.",
+        "Leave them out. What needs more gets a PAT of its own, best one that the manifest names.",
+    ),
+    "pat.revoked": Page(
+        "The PAT is revoked",
+        "A PAT that was revoked cannot be changed any more, and nothing brings it back.",
+        "Make a new one.",
     ),
     "pat.expired": Page(
         "The PAT has expired",

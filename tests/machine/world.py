@@ -14,6 +14,7 @@ from azure.keyvault.secrets._shared import http_challenge_cache
 from local.cloud import Fault
 from local.world import PAT_VAULT, app_settings, settle
 from shared import manifest
+from shared.changes import Target
 from shared.errors import PatrolError
 from shared.reconciler import RevokeOld
 from shared.wiring import App, RunFailed
@@ -146,7 +147,8 @@ class World:
             self.other = self._process()
 
     def _deletion(self, pat: Pat, *, force: bool) -> Callable[[App], object]:
-        return lambda app: app.revoke(pat.organization, pat.authorization_id, force=force)
+        target = Target.of(pat.organization, pat.authorization_id)
+        return lambda app: app.revoke(target, force=force)
 
     # ---- time -----------------------------------------------------------------------------------------------------
 
