@@ -13,8 +13,6 @@ from shared import planner, views
 from shared.errors import Refused, Unavailable
 from shared.inventory import Finding, Inventory, Item, Managed, SourceError
 from shared.model import (
-    Outcome,
-    OutcomeKind,
     PatStatus,
     Reason,
     SignInHealth,
@@ -22,7 +20,6 @@ from shared.model import (
     Source,
     Standing,
 )
-from shared.reconciler import Rotation
 from tests.builders import (
     DAY,
     HOME,
@@ -286,24 +283,4 @@ def test_an_incomplete_inventory_says_what_is_missing() -> None:
             | {"error": "vault.forbidden", "message": "Forbidden.", "remedy": ""},
             {"account": "release-bot", "organization": "fabrikam", **TOLD},
         ],
-    }
-
-
-# ---- a rotation ------------------------------------------------------------------------------------------------------
-
-
-def test_a_rotation_tells_what_is_new_and_what_is_dead() -> None:
-    issue, revoke = an_issue(), a_revoke()
-    issued = Outcome(OutcomeKind.ISSUED, issue, guid(2), "a-version", a_live_pat(guid(2), valid_from=NOW))
-    failed = Outcome(OutcomeKind.FAILED, revoke, guid(3), error=BROKEN)
-    kept = Outcome(OutcomeKind.KEPT, revoke, guid(4))
-
-    assert as_sent(views.rotation_view(Rotation(issue.spec, issued, (guid(1),), (failed, kept)))) == {
-        "name": "sonarqube",
-        "secret": "sonarqube-pat",
-        "secretVersion": "a-version",
-        "authorizationId": guid(2),
-        "validTo": "2026-04-01T09:00:00Z",
-        "revoked": [guid(1)],
-        "notRevoked": [{"authorizationId": guid(3), **TOLD}, {"authorizationId": guid(4)}],
     }

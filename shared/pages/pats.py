@@ -122,8 +122,8 @@ PATS = {
     ),
     "pat.revoked": Page(
         "The PAT is revoked",
-        "A PAT that was revoked cannot be changed any more, and nothing brings it back.",
-        "Make a new one.",
+        "A PAT that was revoked cannot be changed any more.",
+        "Make a new one: nothing brings this one back.",
     ),
     "pat.expired": Page(
         "The PAT has expired",
