@@ -223,7 +223,7 @@ class UpdateBody(Input):
     """Its new name. It may not begin with `patrol/`, which marks the PATs that Patrol looks after."""
     valid_to: AwareDatetime | None = None
     """Its new expiry, at most 364 days after its making. The server may shorten it; the answer says what it granted."""
-    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=100)] | None = None
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=100)] | None = None
     """Its new scopes, none wider than those it has. A PAT with full access may be narrowed to any."""
 
     @model_validator(mode="after")
@@ -235,7 +235,7 @@ class UpdateBody(Input):
     @property
     def wish(self) -> Amendment:
         """The wish as the core knows it."""
-        return Amendment(self.display_name, self.valid_to, self.scopes)
+        return Amendment(self.display_name, self.valid_to, None if self.scopes is None else tuple(self.scopes))
 
 
 class PatReference(PatPath):
@@ -245,7 +245,7 @@ class PatReference(PatPath):
 class RevocationsBody(Input):
     """Which PATs to revoke."""
 
-    pats: Annotated[tuple[PatReference, ...], Field(min_length=1, max_length=MOST_REVOCATIONS)]
+    pats: Annotated[list[PatReference], Field(min_length=1, max_length=MOST_REVOCATIONS)]
     """The PATs. One that is named twice is revoked once."""
     force: bool = False
     """Revoke also PATs that the vault serves now, which breaks their consumers. Needs the header `X-Reason`."""

@@ -18,6 +18,10 @@ PARAMETERS = {
     "name": "sonarqube",
     "reason": "pat.current",
 }
+BODIES = {
+    "change_pat": {"displayName": "new name"},
+    "revoke_pats": {"pats": [{"organization": "contoso", "authorizationId": SOMEBODY}]},
+}
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,14 @@ def sample(name: str) -> Sample:
     """A request to the operation of that name."""
     operation = OPERATIONS[name]
     path = re.sub(r"\{(\w+)\}", lambda match: PARAMETERS[match[1]], operation.path)
-    return Sample(operation.method, f"/api{path}", _body(operation))
+    return Sample(operation.method, f"/api{path}", _body(name, operation))
 
 
-def _body(operation: Operation) -> Any:
+def _body(name: str, operation: Operation) -> Any:
     """The least that the operation takes."""
     if not operation.body_model.model_fields:
         return None
-    return {}
+    return BODIES.get(name, {})
 
 
 SAMPLES = {name: sample(name) for name in OPERATIONS}

@@ -19,6 +19,8 @@ ROUTES = [
     ("GET", "/api/status"),
     ("GET", "/api/openapi.json"),
     ("DELETE", f"/api/pats/contoso/{SOMEBODY}"),
+    ("PATCH", f"/api/pats/contoso/{SOMEBODY}"),
+    ("POST", "/api/revocations"),
     ("POST", "/api/pats/sonarqube/rotate"),
 ]
 
@@ -220,9 +222,17 @@ def test_a_forced_rotation_keeps_the_old_pat_through_the_overlap_by_default(app:
         "secret": "sonarqube-pat",
         "secretVersion": latest.id,
         "authorizationId": app.current("sonarqube"),
+        "validFrom": new.valid_from.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "validTo": new.valid_to.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "revoked": [],
         "notRevoked": [],
+        "living": [
+            {
+                "authorizationId": old,
+                "validTo": app.cloud.devops.pat(old).valid_to.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "revokedAfter": body["living"][0]["revokedAfter"],
+            }
+        ],
     }
     assert app.live("sonarqube") == [old, body["authorizationId"]]
 
