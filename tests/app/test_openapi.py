@@ -11,6 +11,7 @@ import requests
 
 from shared.contract import OPERATIONS
 from tests.app.conftest import Deployment
+from tests.app.surface import SAMPLES
 from tests.described import DESCRIBED, DOCUMENT, fits, resolved
 
 # Before the times of the examples.
@@ -94,7 +95,8 @@ def test_the_key_may_come_as_a_parameter_too(app: Deployment, name: str) -> None
     shown = {item["name"]: item["example"] for item in told.get("parameters", []) if item["in"] == "path"}
     key = app.host._keys["default"]
 
-    response = app.host.request(verb.upper(), f"/api{path.format(**shown)}?code={key}&top=1", key=False)
+    address = f"/api{path.format(**shown)}?code={key}&top=1"
+    response = app.host.request(verb.upper(), address, key=False, json=SAMPLES[name].json)
 
     assert response.json()["faults"] == ["top is not a parameter of this request"]
     assert_described(name, response)
