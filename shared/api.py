@@ -117,7 +117,8 @@ def list_pats(desk: Desk, call: Call[Nothing, InventoryQuery, Nothing]) -> Respo
     except ValueError:
         faults.append("page is not one that an answer to these filters named")
     if faults:
-        raise Invalid("Request", faults, reason="request.invalid", remedy="GET /api/status names the accounts.")
+        remedy = "GET /api/status names accounts and organisations. Without page, an answer begins at the first PAT."
+        raise Invalid("Request", faults, reason="request.invalid", remedy=remedy)
     inventory = desk.app.inventory(query)
     page = paging.token_of(inventory.last, query) if inventory.last else None
     view = views.inventory_view(inventory, page)

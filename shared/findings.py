@@ -85,12 +85,17 @@ class Judge:
         now: datetime,
     ) -> None:
         self._manifest = manifest
+        self._live = live
         self._now = now
         self._specs = {spec.name: spec for spec in manifest.pats}
         self._observation = None if records is None else Observation(now, live, {}, records)
         self._served = planner.served_ids(self._observation) if self._observation else frozenset()
         self._global = Finding(FindingCode.GLOBAL, _about_global_pats(now))
         self._alike = {source: self._names_in_common(pats) for source, pats in live.items()}
+
+    def sees_orphans(self) -> bool:
+        """Whether there is a living PAT of ours that no secret names."""
+        return any(self._is_orphaned(pat) for pats in self._live.values() for pat in pats.values())
 
     def managed(self, pat: LivePat) -> Managed | None:
         """What the PAT is to this fleet, None when it carries another mark or none."""
@@ -126,6 +131,10 @@ class Judge:
         spec = self._specs.get(name)
         item = planner.Situation(spec, self._manifest, self._observation, self._now, requested=False) if spec else None
         return planner.standing(item, pat, self._served)
+
+    def _is_orphaned(self, pat: LivePat) -> bool:
+        managed = self.managed(pat)
+        return managed is not None and managed.standing is Standing.ORPHANED
 
     def _names_in_common(self, pats: Mapping[str, LivePat]) -> Mapping[str, int]:
         """How many PATs that nobody here ends share each name. A PAT and its successor share one by design."""

@@ -139,11 +139,14 @@ def take(manifest: Manifest, pats: PatService, vault: SecretVault, clock: Clock,
         if not isinstance(records, PatrolError):
             readings += read(manifest.former_sources(records))
     readings.sort(key=lambda reading: (reading.source.organization, reading.source.account))
+    judge = _judge(manifest, readings, records, clock)
+    if judge.sees_orphans():
+        # The vault was read beside the lists, so it may have been given such a PAT since. Only a later look tells (R1).
+        records = _records(vault)
+        judge = _judge(manifest, readings, records, clock)
     errors = [SourceError(reading.source, reading.error) for reading in readings if reading.error]
     if isinstance(records, PatrolError):
         errors.insert(0, SourceError(None, records))
-    known = None if isinstance(records, PatrolError) else records
-    judge = Judge(manifest, {reading.source: reading.live for reading in readings}, known, clock.now())
     chosen = _chosen(readings, judge, query)
     if query.limit is None:
         return Inventory(tuple(chosen), tuple(errors))
@@ -182,6 +185,13 @@ def _read(pats: PatService, source: Source, statuses: tuple[PatStatus, ...]) -> 
                 return _Reading(source, found, error)
             found |= {identity: (status, pat) for identity, pat in listing.items()}
     return _Reading(source, found, None)
+
+
+def _judge(
+    manifest: Manifest, readings: list[_Reading], records: Mapping[str, VaultRecord] | PatrolError, clock: Clock
+) -> Judge:
+    known = None if isinstance(records, PatrolError) else records
+    return Judge(manifest, {reading.source: reading.live for reading in readings}, known, clock.now())
 
 
 def _chosen(readings: list[_Reading], judge: Judge, query: Query) -> Iterator[Item]:

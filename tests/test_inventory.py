@@ -8,7 +8,7 @@ import pytest
 from shared.errors import Refused, Throttled, Unavailable
 from shared.findings import FindingCode, Managed
 from shared.inventory import LONGEST_NAME, Inventory, Item, Query, SourceError, take
-from shared.model import LivePat, PatStatus, Source, Standing, Tag
+from shared.model import LivePat, PatStatus, Source, Standing, Tag, VaultRecord
 from tests.builders import DAY, HOME, NOW, a_live_pat, a_manifest, a_record, a_spec, guid
 from tests.fakes import FakeClock, FakeVault
 
@@ -234,6 +234,55 @@ def test_without_the_vault_the_pats_are_listed_without_their_standing() -> None:
     assert the_item(inventory).managed == Managed("sonarqube", "sonarqube-pat", None)
     assert [item.source for item in inventory.errors] == [None, AWAY]
     assert inventory.errors[0] == SourceError(None, FORBIDDEN)
+
+
+class ChangingVault(FakeVault):
+    """A vault that gets a record, or breaks, after it was read once."""
+
+    def __init__(self, then: VaultRecord | PatrolError) -> None:
+        super().__init__()
+        self.times_read = 0
+        self._then = then
+
+    def list_records(self) -> Mapping[str, VaultRecord]:
+        found = super().list_records()
+        self.times_read += 1
+        if isinstance(self._then, VaultRecord):
+            self.add(self._then)
+        else:
+            self.fail_always("vault.list", self._then)
+        return found
+
+
+def test_a_pat_that_was_stored_while_the_lists_were_read_is_no_orphan() -> None:
+    vault = ChangingVault(a_record(a_spec(), guid(1)))
+
+    item = the_item(look(active(a_live_pat(guid(1))), vault=vault))
+
+    assert (item.managed, item.findings, vault.times_read) == (
+        Managed("sonarqube", "sonarqube-pat", Standing.CURRENT),
+        (),
+        2,
+    )
+
+
+def test_without_a_second_look_nothing_is_called_an_orphan() -> None:
+    inventory = look(active(a_live_pat(guid(1))), vault=ChangingVault(FORBIDDEN))
+
+    assert (the_item(inventory).managed, the_item(inventory).findings) == (
+        Managed("sonarqube", "sonarqube-pat", None),
+        (),
+    )
+    assert inventory.errors == (SourceError(None, FORBIDDEN),)
+
+
+def test_the_vault_is_read_once_where_it_names_every_pat_of_ours() -> None:
+    vault = ChangingVault(a_record(a_spec(), guid(1)))
+    vault.add(a_record(a_spec(), guid(1)))
+
+    look(active(a_live_pat(guid(1)), a_live_pat(guid(2), display_name="laptop")), vault=vault)
+
+    assert vault.times_read == 1
 
 
 # ---- pages -----------------------------------------------------------------------------------------------------------
