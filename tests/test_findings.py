@@ -137,6 +137,8 @@ def test_a_global_pats_finding_tells_the_day_it_stops_working_or_that_it_has(now
         ("patrol/contoso/sonarqube", False),
         ("patrol/contoso/gone", False),
         ("patrol/other-fleet/sonarqube", False),
+        ("patrol/other-fleet/\n", False),
+        ("patrol/other-fleet/", True),
     ],
 )
 def test_what_carries_no_fleets_mark_is_unmanaged(name: str, unmanaged: bool) -> None:
@@ -198,20 +200,22 @@ def test_retired_pats_of_one_name_are_duplicates_since_no_run_ends_them() -> Non
     assert [codes(pat, *pats) for pat in pats] == [["duplicate"], ["duplicate"]]
 
 
-def test_a_retired_pat_beside_the_current_one_of_its_name_is_alone_in_being_nobodys() -> None:
-    served_elsewhere = a_record(a_spec(secret="former-pat"), guid(1))
-    pats = [a_live_pat(guid(1), valid_from=NOW - 9 * DAY), a_live_pat(guid(2))]
+@pytest.mark.parametrize(("retired", "found"), [(1, [[], []]), (2, [["duplicate"], ["duplicate"], []])])
+def test_the_current_pat_is_no_duplicate_of_retired_ones_that_other_secrets_serve(
+    retired: int, found: list[list[str]]
+) -> None:
+    records = [a_record(a_spec(secret=f"former-{number}"), guid(number)) for number in range(retired)]
+    pats = [a_live_pat(guid(number), valid_from=NOW - 9 * DAY) for number in range(retired)] + [a_live_pat(guid(9))]
 
-    found = [codes(pat, *pats, records=(served_elsewhere, a_record(a_spec(), guid(2)))) for pat in pats]
-
-    assert found == [[], []]
+    assert [codes(pat, *pats, records=(*records, a_record(a_spec(), guid(9)))) for pat in pats] == found
 
 
 def test_one_name_in_two_organisations_is_no_duplicate() -> None:
-    here, there = (a_live_pat(guid(number), display_name="laptop") for number in (1, 2))
-    looking = Judge(a_manifest(), {HOME: {guid(1): here}, ELSEWHERE: {guid(2): there}}, {}, NOW)
+    first, second, there = (a_live_pat(guid(number), display_name="laptop") for number in (1, 2, 3))
+    looking = Judge(a_manifest(), {HOME: {guid(1): first, guid(2): second}, ELSEWHERE: {guid(3): there}}, {}, NOW)
 
-    assert [finding.code for finding in looking.findings(HOME, here, None)] == ["unmanaged"]
+    assert [finding.code for finding in looking.findings(HOME, first, None)] == ["unmanaged", "duplicate"]
+    assert [finding.code for finding in looking.findings(ELSEWHERE, there, None)] == ["unmanaged"]
 
 
 def test_without_the_vault_only_what_is_surely_nobodys_is_a_duplicate() -> None:

@@ -143,7 +143,7 @@ def test_each_status_is_a_list_of_its_own_and_is_told() -> None:
 def test_a_pat_that_ends_while_the_lists_are_read_is_told_once_as_what_it_became() -> None:
     lists = Lists({**active(a_live_pat()), (HOME, PatStatus.REVOKED): [a_live_pat()]})
 
-    item = the_item(look(lists, EVERYTHING, manifest=a_manifest()))
+    item = the_item(look(lists, Query(statuses=tuple(reversed(PatStatus))), manifest=a_manifest()))
 
     assert (item.status, item.findings) == (PatStatus.REVOKED, ())
     assert lists.asked == [(HOME, status) for status in (PatStatus.ACTIVE, PatStatus.EXPIRED, PatStatus.REVOKED)]
@@ -202,6 +202,7 @@ def test_a_source_that_failed_is_told_with_what_it_had_answered_and_not_asked_on
     ("errors", "kind", "wait"),
     [
         ([BROKEN, THROTTLED], Unavailable, 30),
+        ([THROTTLED, Throttled("Slower still.", reason="vault.throttled", retry_after=90)], Unavailable, 90),
         ([BROKEN], Unavailable, None),
         ([THROTTLED, FORBIDDEN], Refused, None),
     ],
