@@ -175,6 +175,7 @@ def plan(
                 unsupported.append(verdict)
             case Revoke():
                 revocations.append(verdict)
+    skips += _out_of_sight(manifest, observation, now)
     kept, refused = _refuse_mass_revocation(manifest, observation, revocations, unsupported)
     skips += [
         Skip(item.pat, Reason.ORPHANED, "waits until the vault names a successor", item.authorization_id)
@@ -388,6 +389,24 @@ def _surplus(
             case Standing.RETIRED:
                 detail = "served by a secret that the manifest does not name for it" if item else "not in the manifest"
                 yield Skip(name, Reason.RETIRED, detail, pat.authorization_id, pat.valid_to)
+
+
+def _out_of_sight(manifest: Manifest, observation: Observation, now: datetime) -> Iterator[Skip]:
+    """PATs that only the vault tells of: the manifest names their account or organisation no more, so no list is read.
+
+    A disabled version is how a person says that its PAT has been seen to.
+    """
+    read = {*observation.listings, *observation.unreadable}
+    for record in observation.records.values():
+        source, lives = record.source, record.expires_on is None or record.expires_on > now
+        ours = _is_tracked(record) and record.tags.get(Tag.FLEET) == manifest.fleet
+        if ours and lives and record.enabled and source is not None and source not in read:
+            detail = (
+                f"the manifest has no PAT of {source.account} in {source.organization} any more,"
+                " so nothing lists or revokes this one"
+            )
+            name = record.tags.get(Tag.PAT, record.secret)
+            yield Skip(name, Reason.RETIRED, detail, record.authorization_id, record.expires_on)
 
 
 def standing(item: Assessment | Situation | None, pat: LivePat, served: frozenset[str]) -> Standing:

@@ -12,7 +12,20 @@ from hypothesis import strategies as st
 
 from shared import planner
 from shared.errors import Unavailable
-from shared.model import ORPHAN_AGE, LivePat, Manifest, Observation, PatSpec, Plan, Reason, Skip, Source, State, Tag
+from shared.model import (
+    ORPHAN_AGE,
+    LivePat,
+    Manifest,
+    Observation,
+    PatSpec,
+    Plan,
+    Reason,
+    Skip,
+    Source,
+    State,
+    Tag,
+    VaultRecord,
+)
 from tests.builders import (
     DAY,
     HOME,
@@ -576,6 +589,76 @@ def test_a_marked_pat_whose_name_is_not_in_the_manifest_is_retired_and_reported(
     assert (plan.revocations, plan.skipped) == (
         (),
         (Skip(name, Reason.RETIRED, "not in the manifest", guid(7), retired.valid_to),),
+    )
+
+
+GONE = a_spec("gone", account="old-bot", organization="fabrikam")
+
+
+@pytest.mark.parametrize("spec", [GONE, replace(GONE, account="build-bot")], ids=["account", "organisation"])
+def test_a_pat_of_an_account_or_organisation_that_left_the_manifest_is_told_though_nothing_lists_it(
+    spec: PatSpec,
+) -> None:
+    record = a_record(spec, guid(7))
+    plan = a_plan_of(an_observation(CURRENT, records=[STORED, record]), SPEC)
+
+    detail = f"the manifest has no PAT of {spec.account} in fabrikam any more, so nothing lists or revokes this one"
+    assert (plan.issues, plan.revocations, plan.refused) == ((), (), ())
+    assert plan.skipped == (Skip("gone", Reason.RETIRED, detail, guid(7), record.expires_on),)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(a_record(GONE, guid(7), expires_on=NOW), id="it has expired"),
+        pytest.param(a_record(GONE, guid(7), enabled=False), id="a person has seen to it"),
+        pytest.param(a_record(GONE, guid(7), fleet="fabrikam"), id="another fleet's"),
+        pytest.param(a_record(GONE, "no id"), id="no PAT's"),
+        pytest.param(a_record(GONE, guid(7), tags={Tag.ACCOUNT: None}), id="it does not say whose"),
+        pytest.param(a_hand_written_record(GONE), id="a person's"),
+    ],
+)
+def test_a_secret_that_is_not_of_a_living_pat_of_ours_is_not_mentioned(record: VaultRecord) -> None:
+    assert a_plan_of(an_observation(CURRENT, records=[STORED, record]), SPEC).skipped == ()
+
+
+def test_a_pat_whose_expiry_the_vault_does_not_tell_is_told_too() -> None:
+    record = a_record(GONE, guid(7), expires_on=None)
+
+    assert skip_of(a_plan_of(an_observation(CURRENT, records=[STORED, record]), SPEC), guid(7)).until is None
+
+
+@pytest.mark.parametrize(
+    "observation",
+    [
+        pytest.param(an_observation(CURRENT, records=[STORED, a_record(GONE, guid(7))]), id="out of sight"),
+        pytest.param(
+            an_observation(
+                CURRENT,
+                listings={GONE.source: [a_live_pat(guid(7), "gone")]},
+                records=[STORED, a_record(GONE, guid(7))],
+            ),
+            id="listed",
+        ),
+    ],
+)
+def test_a_retired_pat_is_told_once(observation: Observation) -> None:
+    assert [skip.authorization_id for skip in a_plan_of(observation, SPEC).skipped] == [guid(7)]
+
+
+def test_a_retired_pat_whose_list_cannot_be_read_is_not_called_out_of_sight() -> None:
+    observation = an_observation(CURRENT, records=[STORED, a_record(GONE, guid(7))], unreadable={GONE.source: SILENT})
+
+    assert a_plan_of(observation, SPEC).skipped == ()
+
+
+def test_a_pat_that_moves_from_an_account_that_left_the_manifest_is_told_and_rotated() -> None:
+    moved_from = a_record(replace(SPEC, account="old-bot"), guid(1))
+    plan = a_plan_of(an_observation(records=[moved_from]), SPEC)
+
+    assert ([issue.reason for issue in plan.issues], [skip.reason for skip in plan.skipped]) == (
+        [Reason.SPEC_CHANGED],
+        [Reason.RETIRED],
     )
 
 
