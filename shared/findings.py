@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from shared import planner
-from shared.model import MARKER, LivePat, Manifest, Observation, Source, Standing, VaultRecord
+from shared.model import MARKER, ORPHAN_AGE, LivePat, Manifest, Observation, Source, Standing, VaultRecord
 from shared.scopes import FULL_ACCESS
 
 if TYPE_CHECKING:
@@ -93,9 +93,10 @@ class Judge:
         self._global = Finding(FindingCode.GLOBAL, _about_global_pats(now))
         self._alike = {source: self._names_in_common(pats) for source, pats in live.items()}
 
-    def sees_orphans(self) -> bool:
-        """Whether there is a living PAT of ours that no secret names."""
-        return any(self._is_orphaned(pat) for pats in self._live.values() for pat in pats.values())
+    def sees_new_orphans(self) -> bool:
+        """Whether there is a living PAT of ours that no secret names, and that a run may still have stored (R2)."""
+        new = (pat for pats in self._live.values() for pat in pats.values() if self._now <= pat.valid_from + ORPHAN_AGE)
+        return any(self._is_orphaned(pat) for pat in new)
 
     def managed(self, pat: LivePat) -> Managed | None:
         """What the PAT is to this fleet, None when it carries another mark or none."""

@@ -140,7 +140,7 @@ def take(manifest: Manifest, pats: PatService, vault: SecretVault, clock: Clock,
             readings += read(manifest.former_sources(records))
     readings.sort(key=lambda reading: (reading.source.organization, reading.source.account))
     judge = _judge(manifest, readings, records, clock)
-    if judge.sees_orphans():
+    if judge.sees_new_orphans():
         # The vault was read beside the lists, so it may have been given such a PAT since. Only a later look tells (R1).
         records = _records(vault)
         judge = _judge(manifest, readings, records, clock)

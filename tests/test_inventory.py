@@ -9,7 +9,7 @@ from shared.errors import Refused, Throttled, Unavailable
 from shared.findings import FindingCode, Managed
 from shared.inventory import LONGEST_NAME, Inventory, Item, Query, SourceError, take
 from shared.model import LivePat, PatStatus, Source, Standing, Tag, VaultRecord
-from tests.builders import DAY, HOME, NOW, a_live_pat, a_manifest, a_record, a_spec, guid
+from tests.builders import DAY, HOME, HOUR, NOW, SECOND, a_live_pat, a_manifest, a_record, a_spec, guid
 from tests.fakes import FakeClock, FakeVault
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ class ChangingVault(FakeVault):
 def test_a_pat_that_was_stored_while_the_lists_were_read_is_no_orphan() -> None:
     vault = ChangingVault(a_record(a_spec(), guid(1)))
 
-    item = the_item(look(active(a_live_pat(guid(1))), vault=vault))
+    item = the_item(look(active(a_live_pat(guid(1), valid_from=NOW - HOUR)), vault=vault))
 
     assert (item.managed, item.findings, vault.times_read) == (
         Managed("sonarqube", "sonarqube-pat", Standing.CURRENT),
@@ -268,7 +268,7 @@ def test_a_pat_that_was_stored_while_the_lists_were_read_is_no_orphan() -> None:
 
 
 def test_without_a_second_look_nothing_is_called_an_orphan() -> None:
-    inventory = look(active(a_live_pat(guid(1))), vault=ChangingVault(FORBIDDEN))
+    inventory = look(active(a_live_pat(guid(1), valid_from=NOW)), vault=ChangingVault(FORBIDDEN))
 
     assert (the_item(inventory).managed, the_item(inventory).findings) == (
         Managed("sonarqube", "sonarqube-pat", None),
@@ -277,11 +277,14 @@ def test_without_a_second_look_nothing_is_called_an_orphan() -> None:
     assert inventory.errors == (SourceError(None, FORBIDDEN),)
 
 
-def test_the_vault_is_read_once_where_it_names_every_pat_of_ours() -> None:
+def test_the_vault_is_read_once_where_no_run_can_have_stored_anything_since() -> None:
     vault = ChangingVault(a_record(a_spec(), guid(1)))
     vault.add(a_record(a_spec(), guid(1)))
+    old_orphan = a_live_pat(guid(3), valid_from=NOW - HOUR - SECOND)
 
-    look(active(a_live_pat(guid(1)), a_live_pat(guid(2), display_name="laptop")), vault=vault)
+    look(
+        active(a_live_pat(guid(1)), a_live_pat(guid(2), display_name="laptop", valid_from=NOW), old_orphan), vault=vault
+    )
 
     assert vault.times_read == 1
 
