@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.errors import Refused, Throttled, Unavailable
 from shared.findings import FindingCode, Managed
@@ -320,6 +323,21 @@ def test_pats_that_come_and_go_between_two_pages_neither_hide_nor_repeat_others(
 
     assert [item.pat.authorization_id for item in first.items] == [guid(2), guid(4)]
     assert [item.pat.authorization_id for item in rest.items] == [guid(5), guid(6), guid(8)]
+
+
+@given(st.lists(st.sets(st.integers(0, 11)), min_size=1, max_size=6), st.integers(1, 4))
+def test_whoever_is_there_throughout_is_on_exactly_one_page(there: list[set[int]], limit: int) -> None:
+    seen: list[str] = []
+    query = Query(limit=limit)
+    for numbers in [*there, *repeat(there[-1], 12)]:
+        page = look(active(*some_pats(*numbers)), query, manifest=a_manifest())
+        seen += [item.pat.authorization_id for item in page.items]
+        if page.last is None:
+            break
+        query = replace(query, after=page.last)
+
+    lasting = {guid(number) for number in set.intersection(*there)}
+    assert (lasting - set(seen), len(seen)) == (set(), len(set(seen)))
 
 
 def test_filters_hold_on_every_page_and_a_page_is_as_full_as_it_can_be() -> None:
