@@ -181,6 +181,70 @@ def test_an_update_changes_what_it_names_and_never_the_secret(cloud: Cloud, pats
     assert cloud.devops.token_is_live(created["token"])
 
 
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"displayName": " "}, "displayNameRequired"),
+        ({"scope": "vso.nonsense"}, "invalidScope"),
+        ({"scope": "app_token"}, "fullScopePatPolicyViolation"),
+        ({"validTo": "2020-01-01T00:00:00Z"}, "invalidValidTo"),
+        ({"validTo": "2199-01-01T00:00:00Z"}, "invalidValidTo"),
+        ({"allOrgs": True}, "globalPATCreationBlocked"),
+    ],
+)
+def test_a_refused_update_is_a_200_that_changes_nothing(
+    cloud: Cloud, pats: PatClient, body: dict[str, Any], error: str
+) -> None:
+    cloud.devops.policy(ORG, full_scope_restricted=True)
+    created = pats.create()["patToken"]
+
+    response = pats.update(created["authorizationId"], **{"displayName": "renamed", **body})
+
+    assert (response["patToken"], response["patTokenError"], cloud.journal[-1].applied) == (None, error, False)
+    assert pats.get(created["authorizationId"])["patToken"] == created | {"token": None}
+
+
+def test_an_update_clamps_or_refuses_a_life_counted_from_the_making(cloud: Cloud, pats: PatClient) -> None:
+    created = pats.create()["patToken"]
+    pat = cloud.devops.pat(created["authorizationId"])
+    cloud.clock.advance(timedelta(days=10))
+    cloud.devops.policy(ORG, max_lifespan=timedelta(days=40))
+    clamped = pats.update(pat.authorization_id, validTo=in_days(90))["patToken"]
+    cloud.devops.policy(ORG, max_lifespan=timedelta(days=40), clamp=False)
+    refused = pats.update(pat.authorization_id, validTo=in_days(90))["patTokenError"]
+
+    short = datetime.fromisoformat(clamped["validTo"]) - pat.valid_from - timedelta(days=40)
+    assert abs(short) < timedelta(milliseconds=4)
+    assert refused == "patLifespanPolicyViolation"
+
+
+def test_a_revoked_or_a_foreign_pat_cannot_be_updated(cloud: Cloud, pats: PatClient) -> None:
+    revoked = pats.create()["patToken"]["authorizationId"]
+    cloud.devops.revoke_outside(revoked)
+    cloud.devops.add_organization("fabrikam", TENANT)
+    cloud.devops.add_member("fabrikam", UPN)
+    elsewhere = cloud.devops.issue_outside("fabrikam", UPN, "theirs").authorization_id
+
+    errors = [pats.update(identity, displayName="renamed")["patTokenError"] for identity in (revoked, elsewhere, "x")]
+
+    assert errors == ["failedToUpdateAccessToken", "authorizationNotFound", "invalidAuthorizationId"]
+
+
+def test_an_update_that_names_one_organization_takes_a_global_pat_from_the_others(
+    cloud: Cloud, pats: PatClient
+) -> None:
+    cloud.devops.add_organization("fabrikam", TENANT)
+    cloud.devops.add_member("fabrikam", UPN)
+    pat = cloud.devops.issue_outside("fabrikam", UPN, "everywhere", all_orgs=True)
+
+    kept = pats.update(pat.authorization_id, displayName="still everywhere")["patToken"]
+    listed = pats.names()
+    pats.update(pat.authorization_id, allOrgs=False)
+
+    assert (kept["targetAccounts"], listed, pats.names()) == (None, ["still everywhere"], [])
+    assert [found.authorization_id for found in cloud.devops.owned("fabrikam", UPN)] == [pat.authorization_id]
+
+
 def test_an_expired_pat_cannot_be_extended(cloud: Cloud, pats: PatClient) -> None:
     created = pats.create()["patToken"]
     cloud.clock.advance(timedelta(days=31))
