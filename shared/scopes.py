@@ -7,6 +7,7 @@ Microsoft Learn, "Authorize access to REST APIs with OAuth 2.0" (July 2025).
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,11 +69,7 @@ _INCLUSIONS = """
     vso.wiki_write vso.wiki
     vso.work_full vso.work_write vso.work
 """
-_INCLUDED = {
-    wider: narrower
-    for line in _INCLUSIONS.strip().splitlines()
-    for wider, narrower in zip(line.split(), line.split()[1:], strict=False)
-}
+_INCLUDED = {wider: narrower for line in _INCLUSIONS.strip().splitlines() for wider, narrower in pairwise(line.split())}
 
 
 def beyond(asked: Iterable[str], held: Iterable[str]) -> set[str]:

@@ -137,6 +137,16 @@ def test_a_pat_that_is_stored_while_it_is_looked_up_is_known_as_current() -> Non
     assert (caught.value.reason, world.writes) == ("pat.current", [])
 
 
+def test_a_pat_that_was_replaced_within_the_same_second_is_not_taken_for_the_current_one() -> None:
+    world = World()
+    world.run()
+    old = world.current()
+    world.rotate()
+    revoke(world, old)
+
+    assert world.pats.live_ids == {world.current()}
+
+
 # ---- a dry run of it -------------------------------------------------------------------------------------------------
 
 

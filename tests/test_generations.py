@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,6 +26,11 @@ from tests.builders import (
 )
 from tests.fakes import World, revoked
 from tests.situations import AWAY, OVERLAP, SILENT, a_moved_world, a_rotated_world, a_settled_world
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.model import LivePat, PatStatus, Source
 
 ORPHAN = guid(0xF0)
 
@@ -121,6 +127,39 @@ def test_a_pat_where_no_run_looks_any_more_is_told_to_be_ended_by_none() -> None
     living = {item.authorization_id: item.revoked_after for item in world.rotate().living}
 
     assert (living[old], len([moment for moment in living.values() if moment])) == (None, 3)
+
+
+def silence(world: World, silent: Source) -> None:
+    """One list cannot be read any more."""
+    list_pats = world.pats.list_pats
+
+    def listed(source: Source, status: PatStatus) -> Mapping[str, LivePat]:
+        if source == silent:
+            raise SILENT
+        return list_pats(source, status)
+
+    world.pats.list_pats = listed  # type: ignore[method-assign]
+
+
+def test_a_pat_that_nobody_can_look_up_where_no_run_looks_any_more_is_told_to_be_ended_by_none() -> None:
+    world, old = a_moved_world()
+    for organization in ("northwind", "tailspin"):
+        world.want(a_spec(organization=organization))
+        world.rotate()
+        world.clock.advance(SECOND)
+    silence(world, HOME)
+
+    assert Living(old, expiry(world, old), None) in world.rotate().living
+
+
+def test_a_pat_that_was_ended_before_is_not_told_to_live_where_nobody_can_look_it_up() -> None:
+    world, old = a_moved_world()
+    world.rotate(revoke_old=RevokeOld.NOW)
+    world.clock.advance(SECOND)
+    silence(world, HOME)
+    rotation = world.rotate(revoke_old=RevokeOld.NOW)
+
+    assert old not in {item.authorization_id for item in (*rotation.living, *rotation.not_revoked)}
 
 
 def test_an_expired_predecessor_that_nobody_can_look_up_is_not_told_to_live() -> None:

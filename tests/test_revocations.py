@@ -12,7 +12,7 @@ from shared.changes import Result, Target
 from shared.errors import Conflict, PatrolError, Throttled, Unavailable
 from shared.model import PatStatus, Source
 from shared.revocations import Revocations
-from tests.builders import HOME, a_live_pat, a_manifest, a_spec, guid
+from tests.builders import HOME, SECOND, a_live_pat, a_manifest, a_spec, guid
 from tests.fakes import FakeDeadline, World
 from tests.situations import FORBIDDEN, SILENT, a_moved_world, a_rotated_world
 
@@ -229,6 +229,20 @@ def test_a_throttled_organisation_is_left_alone_and_keeps_no_other_waiting() -> 
         (("begun", None), ("ended", None)),
         (("begun", None), ("ended", "devops.throttled")),
     }
+
+
+def test_the_vaults_failures_say_nothing_about_an_organisation() -> None:
+    names = [f"pat-{number}" for number in range(8)]
+    world = World.of(*(a_spec(name) for name in names))
+    world.run()
+    old = [Target("contoso", world.current(name)) for name in names]
+    for name in names:
+        world.clock.advance(SECOND)
+        world.rotate(name)
+    world.vault.fail_always("versions", Unavailable("Silence.", reason="vault.no-answer", answered=False))
+    revocations = end(world, *old)
+
+    assert (results(revocations), set(reasons(revocations))) == (["failed"] * 8, {"vault.no-answer"})
 
 
 def test_a_list_that_cannot_be_read_is_asked_for_once_and_fails_all_of_its_pats() -> None:

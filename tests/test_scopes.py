@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from shared import scopes
@@ -40,6 +42,6 @@ def test_every_scope_that_includes_or_is_included_is_known_and_none_includes_its
 
 def test_no_scope_is_told_to_include_two_others_at_once() -> None:
     lines = [line.split() for line in scopes._INCLUSIONS.splitlines()]
-    pairs = {pair for names in lines for pair in zip(names, names[1:], strict=False)}
+    pairs = {pair for names in lines for pair in pairwise(names)}
 
     assert (dict(pairs), len(pairs)) == (scopes._INCLUDED, len(scopes._INCLUDED))
