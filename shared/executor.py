@@ -7,9 +7,9 @@ and one PAT's failure never stops another's (R9). Knows no SDK, no environment a
 from __future__ import annotations
 
 import re
-from collections import Counter
 from contextlib import ExitStack
 from datetime import timedelta
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from shared.breaker import Breaker
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 # Threads per organisation. All PATs of one technical user share one rate limit, so more buy nothing but 429s.
 WORKERS = 4
+# Threads in all. Eight organisations have their full width; more of them have less each.
+MOST_THREADS = 32
 
 
 class Executor:
@@ -69,15 +71,18 @@ class Executor:
 
     def _side_by_side(self, actions: Sequence[Issue | Revoke], now: datetime) -> list[Outcome]:
         """Each organisation on threads of its own, so that a slow one keeps no other waiting. In the plan's order."""
-        counts = Counter(_organization(action) for action in actions)
+        organizations = list(dict.fromkeys(_organization(action) for action in actions))
+        named = organizations[:MOST_THREADS]
+        # Beyond that many organisations some share their threads.
+        lanes = dict(zip(organizations, cycle(named), strict=False))
         with ExitStack() as pools:
             pool = {
                 organization: pools.enter_context(
-                    Pool(min(self._workers, count), thread_name_prefix=f"patrol-{organization}")
+                    Pool(min(self._workers, MOST_THREADS // len(named)), thread_name_prefix=f"patrol-{organization}")
                 )
-                for organization, count in counts.items()
+                for organization in named
             }
-            futures = [pool[_organization(action)].submit(self._guarded, action, now) for action in actions]
+            futures = [pool[lanes[_organization(action)]].submit(self._guarded, action, now) for action in actions]
             return [future.result() for future in futures]
 
     def _guarded(self, action: Issue | Revoke, now: datetime) -> Outcome:

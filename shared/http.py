@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Seconds to connect, seconds for the whole answer. Together with few retries they keep a run far below the age at which
 # an orphan may be revoked (R2).
 TIMEOUT = (5, 20)
+# As many connections to a host stay open as the app has threads: each beyond that would be opened anew for every call.
+KEPT_CONNECTIONS = 32
 USER_AGENT = f"patrol/{VERSION}"
 
 
@@ -27,13 +29,12 @@ class PlainSession(requests.Session):
     200; a cookie would mix the sign-ins of two accounts; a .netrc entry would replace our Authorization header.
 
     Args:
-        connections: how many are kept open.
         retries: what urllib3 tries again; nothing unless told otherwise.
     """
 
-    def __init__(self, connections: int = 10, retries: Retry | int = 0) -> None:
+    def __init__(self, retries: Retry | int = 0) -> None:
         super().__init__()
-        adapter = TimedAdapter(pool_connections=connections, pool_maxsize=connections, max_retries=retries)
+        adapter = TimedAdapter(pool_maxsize=KEPT_CONNECTIONS, max_retries=retries)
         for scheme in ("https://", "http://"):
             self.mount(scheme, adapter)
         self.auth = _leave_authorization_alone

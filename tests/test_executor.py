@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.errors import PatrolError, Refused, Throttled, Unavailable
-from shared.executor import Executor, newest_versions
+from shared.executor import MOST_THREADS, Executor, newest_versions
 from shared.model import CreatedPat, Event, Issue, Outcome, OutcomeKind, Reason, Report, Tag
 from tests.builders import (
     DAY,
@@ -374,6 +374,30 @@ def test_a_throttled_organization_is_left_alone_for_the_rest_of_the_run_and_no_o
 
     kinds = [outcome.kind for outcome in report.outcomes]
     assert kinds == [OutcomeKind.FAILED, OutcomeKind.POSTPONED, OutcomeKind.ISSUED]
+
+
+class EventsWithThreads(FakeEvents):
+    """Notes which threads tell of something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: set[str] = set()
+
+    def emit(self, name: str, /, **fields: object) -> None:
+        self.threads.add(threading.current_thread().name)
+        super().emit(name, **fields)
+
+
+@pytest.mark.parametrize(("organizations", "lanes"), [(8, 8), (32, 32), (80, 32)])
+def test_each_organization_has_threads_of_its_own_until_there_would_be_too_many(organizations: int, lanes: int) -> None:
+    events = EventsWithThreads()
+    stage = Stage(events=events, workers=4)
+    names = [f"organization-{number}" for number in range(organizations)]
+
+    report = stage.execute(*(an_issue(a_spec(name, organization=name)) for name in names for _ in range(2)))
+
+    assert {outcome.kind for outcome in report.outcomes} == {OutcomeKind.ISSUED}
+    assert lanes <= len(events.threads) <= MOST_THREADS
 
 
 def test_a_vault_that_forbids_every_write_costs_one_pat_and_not_one_per_entry() -> None:

@@ -6,6 +6,7 @@ reaches the app as the service sent it and no second copy costs time.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,10 @@ _HEAD_LIMIT = 16 * 1024
 
 
 class Proxy:
-    """`blocked` counts the hosts that were asked for in vain; a test that expects none looks there."""
+    """`blocked` counts the hosts that were asked for in vain; a test that expects none looks there.
+
+    `tunnels` counts the connections to each host that is played: few of them for many calls, where they are kept open.
+    """
 
     def __init__(
         self,
@@ -30,6 +34,8 @@ class Proxy:
         serve: Callable[[socket.socket], None],
     ) -> None:
         self.blocked: Counter[str] = Counter()
+        self.tunnels: Counter[str] = Counter()
+        self._counting = threading.Lock()
         self._connections = connections
         self._context = context
         self._admits = admits
@@ -45,6 +51,8 @@ class Proxy:
             head = f"HTTP/1.1 502 Blocked\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n"
             connection.sendall(head.encode() + text)
             return
+        with self._counting:
+            self.tunnels[host.lower()] += 1
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         tls = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         self._connections.adopt(tls)

@@ -116,6 +116,7 @@ class Cloud:
             vault.reset()
         self.journal.clear()
         self.proxy.blocked.clear()
+        self.proxy.tunnels.clear()
         self.check()
 
     def check(self) -> None:
