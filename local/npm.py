@@ -42,7 +42,7 @@ def install(pinned: Path, target: Path, script: str) -> Path:
     with (target / "install.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists() or not stamp.exists() or stamp.read_text(encoding="ascii") != digest:
-            _npm_ci(pinned, target)
+            _npm_ci(pinned, target, lock.fileno())
             stamp.write_text(digest, encoding="ascii")
     return path
 
@@ -59,14 +59,20 @@ def tool(name: str) -> str:
     return found
 
 
-def _npm_ci(pinned: Path, target: Path) -> None:
+def _npm_ci(pinned: Path, target: Path, lock: int) -> None:
     npm = tool("npm")
     for name in ("package.json", "package-lock.json"):
         shutil.copy(pinned / name, target / name)
     command = [npm, "ci", "--prefix", str(target), "--ignore-scripts", "--no-audit", "--no-fund"]
     try:
         done = subprocess.run(
-            command, cwd=target, capture_output=True, encoding="utf-8", timeout=INSTALL_TIMEOUT, check=False
+            command,
+            cwd=target,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=INSTALL_TIMEOUT,
+            check=False,
+            pass_fds=[lock],  # npm goes on when its parent is killed, and so must the lock
         )
     except subprocess.TimeoutExpired:
         raise InstallError(f"npm did not end within {INSTALL_TIMEOUT:.0f} s") from None

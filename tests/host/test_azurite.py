@@ -75,6 +75,19 @@ def test_an_early_death_is_reported_with_what_azurite_said(monkeypatch: pytest.M
         Azurite().start()
 
 
+def test_an_npm_that_outlives_its_parent_keeps_the_next_one_waiting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ended = tmp_path / "ended"
+    stand_in(tmp_path, monkeypatch, npm=f"(sleep 0.3; touch {ended}) >/dev/null 2>&1 & exit 7")
+    with pytest.raises(InstallError):
+        azurite.install()
+    assert not ended.exists()
+    with pytest.raises(InstallError):
+        azurite.install()
+    assert ended.exists()
+
+
 def test_it_is_installed_once_per_lock_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     count, installed = tmp_path / "count", tmp_path / "npm-home/node_modules/azurite/dist/src/blob"
     stand_in(tmp_path, monkeypatch, npm=f"echo x >> {count}; mkdir -p {installed}; touch {installed}/main.js")
