@@ -1,34 +1,24 @@
-"""What the HTTP functions answer, as types: the views build them, and the OpenAPI document is made of them.
+"""What the HTTP functions answer, as types: the views build them, and the OpenAPI document is made of them. What they
+answer changes with is in `change_answers`.
 
 Times are RFC 3339 in UTC, to the second. No answer ever holds a token value.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NotRequired, TypeVar
+from typing import Annotated, Literal, NotRequired
 
-from pydantic import ConfigDict, WithJsonSchema, with_config
+from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
 
-from shared.changes import Result
+from shared.answer_types import Moment, described
 from shared.findings import FindingCode
 from shared.model import PatStatus, Reason, SignIn, Standing, State
-
-_T = TypeVar("_T", bound=type[Any])
-
-Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
-Identity = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
-
-
-def _answer(kind: _T) -> _T:
-    """Take descriptions from the text below each member, and let no other member through."""
-    return with_config(ConfigDict(use_attribute_docstrings=True, extra="forbid"))(kind)
-
 
 # ---- errors ----------------------------------------------------------------------------------------------------------
 
 
-@_answer
+@described
 class Problem(TypedDict):
     """An error (RFC 9457)."""
 
@@ -48,7 +38,7 @@ class Problem(TypedDict):
     """This occurrence: the operation's id as a URN. The log lines of the operation carry the id."""
 
 
-@_answer
+@described
 class Fault(TypedDict):
     """An error as part of an answer."""
 
@@ -60,7 +50,7 @@ class Fault(TypedDict):
     """What to do about it; empty where nobody has to do anything."""
 
 
-@_answer
+@described
 class SourceFault(Fault):
     """A list that could not be read: an account's in an organisation, or the vault's where both are null."""
 
@@ -73,7 +63,7 @@ class SourceFault(Fault):
 # ---- inventory -------------------------------------------------------------------------------------------------------
 
 
-@_answer
+@described
 class FindingView(TypedDict):
     """Something about a PAT that a person should look at."""
 
@@ -83,7 +73,7 @@ class FindingView(TypedDict):
     """The same in a sentence."""
 
 
-@_answer
+@described
 class ManagedView(TypedDict):
     """What a PAT is to this deployment."""
 
@@ -95,7 +85,7 @@ class ManagedView(TypedDict):
     """How it stands to the secret; null while the vault cannot be read."""
 
 
-@_answer
+@described
 class PatView(TypedDict):
     """One PAT of the inventory."""
 
@@ -121,7 +111,7 @@ class PatView(TypedDict):
     """What a person should look at; nothing where the PAT is dead."""
 
 
-@_answer
+@described
 class InventoryView(TypedDict):
     """PATs of all accounts in all organisations."""
 
@@ -141,7 +131,7 @@ class InventoryView(TypedDict):
 # ---- plan ------------------------------------------------------------------------------------------------------------
 
 
-@_answer
+@described
 class ActionView(TypedDict):
     """One step of a plan."""
 
@@ -159,7 +149,7 @@ class ActionView(TypedDict):
     """The PAT that is revoked."""
 
 
-@_answer
+@described
 class SkipView(TypedDict):
     """Something that is left alone, and why."""
 
@@ -175,7 +165,7 @@ class SkipView(TypedDict):
     """When it will be looked at again."""
 
 
-@_answer
+@described
 class PlanView(TypedDict):
     """What the next run would do."""
 
@@ -196,7 +186,7 @@ class PlanView(TypedDict):
 # ---- status ----------------------------------------------------------------------------------------------------------
 
 
-@_answer
+@described
 class PatState(TypedDict):
     """How one PAT of the manifest stands."""
 
@@ -220,7 +210,7 @@ class PatState(TypedDict):
     """When a failed rotation is tried again."""
 
 
-@_answer
+@described
 class AccountState(TypedDict):
     """How one account's sign-in stands."""
 
@@ -246,7 +236,7 @@ class AccountState(TypedDict):
     """What trying again does: nothing until a `human` acts, harm (`lockout`), or good (`later`)."""
 
 
-@_answer
+@described
 class StatusView(TypedDict):
     """How everything stands."""
 
@@ -260,166 +250,9 @@ class StatusView(TypedDict):
     """Every account of the manifest."""
 
 
-@_answer
+@described
 class HealthView(TypedDict):
     """That the process answers."""
 
     status: Literal["ok"]
     """Always `ok`."""
-
-
-# ---- changes ---------------------------------------------------------------------------------------------------------
-
-
-@_answer
-class NotRevoked(TypedDict):
-    """A PAT that a rotation should have ended and could not."""
-
-    authorizationId: str | None
-    """The PAT, which is still alive."""
-    error: NotRequired[str]
-    """The reason of the failure."""
-    message: NotRequired[str]
-    """The failure in a sentence."""
-    remedy: NotRequired[str]
-    """What to do about it."""
-
-
-@_answer
-class LivingView(TypedDict):
-    """An older PAT that still works."""
-
-    authorizationId: str
-    """The PAT."""
-    validTo: Moment | None
-    """When it expires at the latest; null when nobody could look it up."""
-    revokedAfter: Moment | None
-    """The first run after this time revokes it, as long as another secret does not serve it; null when no run will."""
-
-
-@_answer
-class RotationView(TypedDict):
-    """What came of a rotation: what is new, what is dead, what lives on."""
-
-    name: str
-    """The PAT's name in the manifest."""
-    secret: str
-    """The Key Vault secret that holds the new PAT."""
-    secretVersion: str | None
-    """The new version of the secret."""
-    authorizationId: str | None
-    """The new PAT."""
-    validFrom: Moment | None
-    """Since when the new PAT is alive."""
-    validTo: Moment | None
-    """When the new PAT expires."""
-    revoked: list[str]
-    """PATs that are dead since this call."""
-    notRevoked: list[NotRevoked]
-    """PATs that should be dead and are not."""
-    living: list[LivingView]
-    """Older PATs of this name that live on, and until when."""
-
-
-@_answer
-class RotationPreview(TypedDict):
-    """What a rotation would do now. Whether a run is under way, which would refuse it, is not looked at."""
-
-    dryRun: Literal[True]
-    """Nothing was changed."""
-    name: str
-    """The PAT's name in the manifest."""
-    account: str
-    """The account that would make the new PAT."""
-    organization: str
-    """The organisation it would be for."""
-    secret: str
-    """The Key Vault secret that would get it."""
-    validTo: Moment
-    """When the new PAT would expire, unless the server shortens it."""
-    wouldRevoke: list[str]
-    """PATs that would be dead after the call."""
-    living: list[LivingView]
-    """Older PATs of this name that would live on, and until when."""
-
-
-@_answer
-class RevocationPreview(TypedDict):
-    """What a revocation would do."""
-
-    dryRun: Literal[True]
-    """Nothing was changed."""
-    organization: str
-    """The PAT's organisation."""
-    authorizationId: str
-    """The PAT."""
-    account: str
-    """The account that owns it."""
-    displayName: str
-    """Its name in Azure DevOps."""
-    outcome: Result
-    """What would come of it: `would-revoke` or `already-gone`."""
-
-
-@_answer
-class RevocationOutcome(TypedDict):
-    """What came of one PAT of a list."""
-
-    organization: str
-    """The PAT's organisation."""
-    authorizationId: str
-    """The PAT."""
-    outcome: Result
-    """`refused`: a rule or the request stands against it. `failed`: it may live or be dead, send the list again.
-    `not-begun`: it lives; there was no time left, or its organisation would not serve.
-    """
-    error: NotRequired[str]
-    """The reason, as the last part of a problem's `type`. With `revoked`: a version that still holds the dead PAT."""
-    message: NotRequired[str]
-    """The reason in a sentence."""
-    remedy: NotRequired[str]
-    """What to do about it."""
-
-
-@_answer
-class RevocationsView(TypedDict):
-    """What came of a list of revocations."""
-
-    complete: bool
-    """True when every PAT of the list is dead; with `dryRun`, when every one would be."""
-    dryRun: bool
-    """True when nothing was changed."""
-    outcomes: list[RevocationOutcome]
-    """One for each PAT, in the order of the request."""
-
-
-@_answer
-class PatContent(TypedDict):
-    """What can be changed of a PAT, and its beginning."""
-
-    displayName: str
-    """Its name in Azure DevOps."""
-    scopes: list[str]
-    """What it may do."""
-    validFrom: Moment
-    """When it was made."""
-    validTo: Moment
-    """When it expires."""
-
-
-@_answer
-class UpdateView(TypedDict):
-    """What a PAT was, and what it is or would be after the change."""
-
-    dryRun: bool
-    """True when nothing was changed."""
-    organization: str
-    """The PAT's organisation."""
-    authorizationId: str
-    """The PAT."""
-    account: str
-    """The account that owns it."""
-    before: PatContent
-    """The PAT before the change."""
-    after: PatContent
-    """The PAT as the server answered it; with `dryRun`, as it was asked for."""

@@ -10,7 +10,7 @@ from shared.views import fault, moment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared import answers
+    from shared import change_answers
     from shared.changes import Amended, Ended, Revocation
     from shared.generations import Living
     from shared.model import LivePat, Outcome
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _DEAD = frozenset({Result.REVOKED, Result.ALREADY_GONE, Result.WOULD_REVOKE})
 
 
-def rotation_view(rotation: Rotation) -> answers.RotationView:
+def rotation_view(rotation: Rotation) -> change_answers.RotationView:
     """`POST /pats/{name}/rotate`."""
     pat = rotation.issued.pat
     return {
@@ -35,7 +35,7 @@ def rotation_view(rotation: Rotation) -> answers.RotationView:
     }
 
 
-def rotation_preview(preview: RotationPreview) -> answers.RotationPreview:
+def rotation_preview(preview: RotationPreview) -> change_answers.RotationPreview:
     """The same with `dryRun`."""
     return {
         "dryRun": True,
@@ -49,7 +49,7 @@ def rotation_preview(preview: RotationPreview) -> answers.RotationPreview:
     }
 
 
-def revocation_preview(ended: Ended) -> answers.RevocationPreview:
+def revocation_preview(ended: Ended) -> change_answers.RevocationPreview:
     """`DELETE /pats/{organization}/{authorizationId}` with `dryRun`."""
     return {
         "dryRun": True,
@@ -61,7 +61,7 @@ def revocation_preview(ended: Ended) -> answers.RevocationPreview:
     }
 
 
-def revocations_view(revocations: Sequence[Revocation], *, dry_run: bool) -> answers.RevocationsView:
+def revocations_view(revocations: Sequence[Revocation], *, dry_run: bool) -> change_answers.RevocationsView:
     """`POST /revocations`."""
     return {
         "complete": all(item.result in _DEAD for item in revocations),
@@ -70,7 +70,7 @@ def revocations_view(revocations: Sequence[Revocation], *, dry_run: bool) -> ans
     }
 
 
-def update_view(amended: Amended, *, dry_run: bool) -> answers.UpdateView:
+def update_view(amended: Amended, *, dry_run: bool) -> change_answers.UpdateView:
     """`PATCH /pats/{organization}/{authorizationId}`."""
     return {
         "dryRun": dry_run,
@@ -82,7 +82,7 @@ def update_view(amended: Amended, *, dry_run: bool) -> answers.UpdateView:
     }
 
 
-def _content(pat: LivePat) -> answers.PatContent:
+def _content(pat: LivePat) -> change_answers.PatContent:
     return {
         "displayName": pat.display_name,
         "scopes": list(pat.scopes),
@@ -91,9 +91,9 @@ def _content(pat: LivePat) -> answers.PatContent:
     }
 
 
-def _outcome(revocation: Revocation) -> answers.RevocationOutcome:
+def _outcome(revocation: Revocation) -> change_answers.RevocationOutcome:
     target = revocation.target
-    view: answers.RevocationOutcome = {
+    view: change_answers.RevocationOutcome = {
         "organization": target.organization,
         "authorizationId": target.authorization_id,
         "outcome": revocation.result,
@@ -101,7 +101,7 @@ def _outcome(revocation: Revocation) -> answers.RevocationOutcome:
     return {**view, **fault(revocation.error)} if revocation.error else view
 
 
-def _living(living: Living) -> answers.LivingView:
+def _living(living: Living) -> change_answers.LivingView:
     return {
         "authorizationId": living.authorization_id,
         "validTo": moment(living.valid_to) if living.valid_to else None,
@@ -109,6 +109,6 @@ def _living(living: Living) -> answers.LivingView:
     }
 
 
-def _not_revoked(outcome: Outcome) -> answers.NotRevoked:
-    view: answers.NotRevoked = {"authorizationId": outcome.authorization_id}
+def _not_revoked(outcome: Outcome) -> change_answers.NotRevoked:
+    view: change_answers.NotRevoked = {"authorizationId": outcome.authorization_id}
     return {**view, **fault(outcome.error)} if outcome.error else view

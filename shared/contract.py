@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from shared import answers, inputs
+from shared import answers, change_answers, inputs
 from shared.authorization import Role
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ OPERATIONS: Mapping[str, Operation] = {
         "Revoke one PAT",
         {
             HTTPStatus.NO_CONTENT: Answer("It is dead, by this call or before.", media_types=()),
-            HTTPStatus.OK: Answer("With `dryRun`: what would be done.", answers.RevocationPreview),
+            HTTPStatus.OK: Answer("With `dryRun`: what would be done.", change_answers.RevocationPreview),
         },
         path_model=inputs.PatPath,
         query_model=inputs.RevokeQuery,
@@ -120,7 +120,7 @@ OPERATIONS: Mapping[str, Operation] = {
         "/pats/{organization}/{authorizationId}",
         Role.ROTATE,
         "Rename, extend or narrow a PAT that nobody manages",
-        {HTTPStatus.OK: Answer("The PAT before and after.", answers.UpdateView)},
+        {HTTPStatus.OK: Answer("The PAT before and after.", change_answers.UpdateView)},
         description=(
             "A PAT that Patrol manages is changed in the manifest instead, and one that works in every organisation"
             " not at all. After 503 or 504 the change may have been made all the same; sending it again does no harm."
@@ -139,7 +139,7 @@ OPERATIONS: Mapping[str, Operation] = {
         {
             HTTPStatus.OK: Answer(
                 "What is new, what is dead and what lives on; with `dryRun`, what would be.",
-                answers.RotationView | answers.RotationPreview,
+                change_answers.RotationView | change_answers.RotationPreview,
             )
         },
         description=(
@@ -159,7 +159,7 @@ OPERATIONS: Mapping[str, Operation] = {
         "Revoke a list of PATs",
         {
             HTTPStatus.OK: Answer(
-                "What came of each. Look at `complete` before you count on it.", answers.RevocationsView
+                "What came of each. Look at `complete` before you count on it.", change_answers.RevocationsView
             )
         },
         description=(

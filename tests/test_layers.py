@@ -74,8 +74,10 @@ PRESENTATION = {
     "problems": may_import("errors model answers"),
     "authorization": may_import("errors model settings"),
     "inputs": may_import("errors model findings reconciler changes", "pydantic"),
-    "answers": may_import("errors model findings changes", "pydantic typing_extensions"),
-    "contract": may_import("errors model answers inputs authorization"),
+    "answer_types": may_import("", "pydantic"),
+    "answers": may_import("errors model answer_types findings", "pydantic typing_extensions"),
+    "change_answers": may_import("answer_types changes", "typing_extensions"),
+    "contract": may_import("errors model answers change_answers inputs authorization"),
     "parsing": may_import("errors model inputs contract", "pydantic pydantic_core"),
     "pages": may_import("pages"),
     "audit": may_import("errors model ports problems authorization"),
@@ -84,7 +86,7 @@ PRESENTATION = {
     "paging": may_import("inputs inventory"),
     "spreadsheet": may_import("answers"),
     "views": may_import("errors model answers planner inventory"),
-    "change_views": may_import("errors model answers generations reconciler changes views"),
+    "change_views": may_import("errors model change_answers generations reconciler changes views"),
 }
 
 ROOTS = {
