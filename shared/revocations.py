@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from shared.breaker import Breaker
 from shared.changes import Changes, Found, Result, Revocation, Target
 from shared.errors import Conflict, NotFound, PatrolError, Unavailable, unexpected
-from shared.executor import WORKERS
+from shared.executor import MOST_THREADS, WORKERS
 from shared.model import PatStatus
 from shared.operation import Pool
 
@@ -68,9 +68,10 @@ class Revocations:
         for target in dict.fromkeys(targets):
             lanes.setdefault(target.organization, []).append(target)
         former = _Once(self._changes.records)
-        pool = Pool(len(lanes), thread_name_prefix="patrol-revocations")
+        width = min(WORKERS, max(1, MOST_THREADS // len(lanes)))
+        pool = Pool(min(len(lanes), MOST_THREADS), thread_name_prefix="patrol-revocations")
         try:
-            wait([pool.submit(self._lane, lane, former) for lane in lanes.values()], timeout=patience)
+            wait([pool.submit(self._lane, lane, former, width) for lane in lanes.values()], timeout=patience)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
         with self._lock:
@@ -85,7 +86,7 @@ class Revocations:
 
     # ---- one organisation -------------------------------------------------------------------------------------------
 
-    def _lane(self, targets: list[Target], former: _Once) -> None:
+    def _lane(self, targets: list[Target], former: _Once, width: int) -> None:
         """The PATs of one organisation: look all of them up, ask the vault, end them."""
         finder = self._changes.finder(former.get)
         found: dict[Target, Found | PatrolError] = {}
@@ -97,7 +98,7 @@ class Revocations:
         asking = not self._force and any(_lives(item) for item in found.values())
         records = _attempt(self._changes.records) if asking else {}
         fuse = _Fuse(targets[0].organization)
-        with Pool(min(WORKERS, len(targets)), thread_name_prefix=f"patrol-{targets[0].organization}") as pool:
+        with Pool(min(width, len(targets)), thread_name_prefix=f"patrol-{targets[0].organization}") as pool:
             for target in targets:
                 pool.submit(self._one, target, found.get(target), records, fuse)
 

@@ -153,6 +153,26 @@ def test_unknown_pats_of_unknown_organisations_cost_one_look_into_the_vault() ->
     assert world.log == [("vault.list",)]
 
 
+def test_a_list_over_many_organisations_has_a_bounded_number_of_threads() -> None:
+    sources = [Source("build-bot", f"org-{number}") for number in range(40)]
+    world = World.of(*(a_spec(f"pat-{n}", organization=source.organization) for n, source in enumerate(sources)))
+    for number, source in enumerate(sources):
+        for more in range(2):
+            world.pats.add(a_live_pat(guid(0x100 + 2 * number + more), display_name="theirs"), source)
+    counts: list[int] = []
+    revoke = world.pats.revoke
+
+    def counted(source: Source, authorization_id: str) -> None:
+        counts.append(sum(thread.name.startswith("patrol-org-") for thread in threading.enumerate()))
+        revoke(source, authorization_id)
+
+    world.pats.revoke = counted  # type: ignore[method-assign]
+    targets = [target for n, source in enumerate(sources) for target in at(source, 0x100 + 2 * n, 0x101 + 2 * n)]
+
+    assert set(results(end(world, *targets))) == {"revoked"}
+    assert max(counts) <= 32
+
+
 def test_a_predecessor_is_ended_where_its_pat_moved_away_from() -> None:
     world, old = a_moved_world()
 
