@@ -1,13 +1,13 @@
 # The commands of this project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo start test soak faults infra package lint format schema clean
+.PHONY: help demo start test soak faults bench performance infra package lint format schema clean
 
 BIN := .venv/bin
 # Tests wait more than they work, so more of them than there are cores run side by side.
 WORKERS := 4
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
 demo: .venv/local.done ## run the main job on a simulated cloud, and show it
 	@$(BIN)/python -m local.demo
@@ -31,6 +31,12 @@ infra: .venv/tests.done ## check the templates, with the bicep CLI too where it 
 package: .venv/local.done ## build the deployment package as the folder build/app
 	rm -rf build/app
 	$(BIN)/python -m local.package build/app
+
+bench: .venv/local.done ## measure Patrol against its limits, about eight minutes; BENCH="leak idle" runs some cases
+	@$(BIN)/python -m local.bench $(BENCH)
+
+performance: .venv/local.done ## write docs/performance.md anew from the latest three results of make bench
+	@$(BIN)/python -m local.bench.page
 
 soak: .venv/tests.done ## search for histories that break a promise, for about 20 minutes
 	$(BIN)/python -m pytest tests/machine --hypothesis-profile=soak $(PYTEST)
