@@ -1,7 +1,7 @@
 """`make bench`: run the cases, print how far each goal is met, and keep the results for `make performance`.
 
-Exit status 0 when every goal is met, 1 when one is missed. `BENCH="idle leak"` runs the cases whose keys begin with
-one of these words.
+Exit status 0 when every goal is met, 1 when one is missed or a case broke. `BENCH="idle leak"` runs the cases whose
+keys begin with one of these words.
 """
 
 from __future__ import annotations
@@ -60,25 +60,31 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("no case's key begins so")
     started = time.monotonic()
     results = Results.begin()
+    broken = []
     with Rig() as rig:
         if rig.storage is None:
             print("Without Node there is no Azurite, so the runs go without their lease.")
         for key, job in chosen.items():
             print(f"{time.monotonic() - started:5.0f} s  {key}", file=sys.stderr, flush=True)
-            found = job(rig)
+            try:
+                found = job(rig)
+            except Exception as error:  # noqa: BLE001 - one case that breaks must not cost the others' results
+                broken.append(f"BROKEN  {key}: {type(error).__name__}: {error}")
+                continue
             if isinstance(found, Outcome):
                 results.outcomes.append(found)
             else:
                 results.usual.append(found)
     results.end()
-    print("\n".join(["", *lines(results.outcomes), "", *beside_lines(results.usual, results.outcomes), ""]))
-    if not words:
+    beside = beside_lines(results.usual, results.outcomes)
+    print("\n".join(["", *lines(results.outcomes), *broken, "", *beside, ""]))
+    if not words and not broken:
         print(f"Kept in {results.write().relative_to(REPOSITORY)}; 'make performance' writes the page from it.")
     missed = sum(bool(outcome.misses) for outcome in results.outcomes)
     judged = sum(outcome.has_goal for outcome in results.outcomes)
     load = " to ".join(str(value) for value in results.machine["load"])
     print(f"{judged - missed} of {judged} goals met in {time.monotonic() - started:.0f} s; load {load}.")
-    return 1 if missed else 0
+    return 1 if missed or broken else 0
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ def rotation(rig: Rig, size: int, latency_ms: int, repeats: int) -> Outcome:
         calls=_calls(runs),
         needed=chain.calls,
         peak=peak,
+        note=f"each of the {WORKERS} threads asks once in a process who the account is",
     )
 
 

@@ -62,7 +62,7 @@ def lines(outcomes: list[Outcome]) -> list[str]:
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     table += [""]
     table += [f"MISSED  {item.case}: {miss}" for item in outcomes for miss in item.misses]
-    return table + [f"{item.case}: {item.note}" for item in outcomes if item.note]
+    return table + [f"{item.case} ({item.latency_ms} ms): {item.note}" for item in outcomes if item.note]
 
 
 def beside_lines(usual: list[Usual], outcomes: list[Outcome]) -> list[str]:

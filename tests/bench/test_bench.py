@@ -17,6 +17,7 @@ from local.bench.fleet import Fleet, stand
 from local.bench.outcome import Outcome
 from local.bench.page import files, page
 from local.bench.results import Results
+from local.bench.rig import Rig
 from local.bench.table import lines
 from local.cloud import Cloud
 from local.world import CREDENTIAL_VAULT, PAT_VAULT
@@ -100,6 +101,21 @@ def test_a_case_is_chosen_by_the_beginning_of_its_key_up_to_a_dash() -> None:
     with pytest.raises(SystemExit):
         main(["idl"])
     assert {"idle-10", "idle-100", "idle-1000", "idle-10000"} <= set(JOBS)
+
+
+def test_a_case_that_breaks_is_told_and_costs_the_others_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def breaking(_: Rig) -> Outcome:
+        raise RuntimeError("no answer")
+
+    monkeypatch.setattr("local.bench.__main__.JOBS", {"one": breaking, "two": lambda _: GOOD})
+
+    assert main([]) == 1
+    told = capsys.readouterr().out
+    assert "BROKEN  one: RuntimeError: no answer" in told
+    assert "a case" in told
+    assert "Kept in" not in told
 
 
 def test_the_committed_page_is_what_the_committed_results_say() -> None:
