@@ -127,7 +127,7 @@ def schedule(fleet: str, spec: PatSpec, pat: LivePat) -> Schedule:
 
 def backoff(spec: PatSpec, failures: int) -> timedelta:
     """How long to wait after the given number of failures in a row."""
-    doubled = FIRST_BACKOFF * min(1 << (failures - 1), LONGEST_BACKOFF // FIRST_BACKOFF)
+    doubled = FIRST_BACKOFF * min(1 << (failures - 1), LONGEST_BACKOFF / FIRST_BACKOFF)
     return min(doubled, spec.rotate_before / BACKOFF_SHARE_OF_MARGIN)
 
 

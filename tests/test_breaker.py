@@ -37,6 +37,7 @@ def after(*errors: PatrolError, organization: str = "contoso") -> Breaker:
         ((VAULT_ROLE,), True),
         ((VAULT_FIREWALL,), True),
         ((VAULT_TOKEN,), True),
+        ((VAULT_TIMEOUT,) * 2, False),
         ((VAULT_TIMEOUT,) * 3, True),
     ],
 )

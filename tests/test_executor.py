@@ -448,7 +448,7 @@ class Watched(FakePatService):
         self.most_at_once = 0
         self._inside = 0
         self._lock = threading.Lock()
-        self._group = threading.Barrier(size, timeout=5)
+        self._group = threading.Barrier(size, timeout=30)
 
     def create(self, *arguments: Any, **named: Any) -> CreatedPat:
         with self._lock:

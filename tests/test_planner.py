@@ -28,6 +28,7 @@ from shared.model import (
 )
 from tests.builders import (
     DAY,
+    FLEET,
     HOME,
     HOUR,
     NOW,
@@ -272,6 +273,17 @@ def test_an_issue_carries_everything_that_carrying_it_out_needs() -> None:
             "spec": SPEC.digest,
         },
     )
+
+
+def test_an_assessment_says_when_a_pat_is_due_whether_it_is_issued_and_that_it_does_not_wait() -> None:
+    observations = [
+        an_observation(a_live_pat(), records=records) for records in ([replace(GOOD, enabled=False)], [GOOD], [CHANGED])
+    ]
+    assessments = [an_assessment_of(observation, SPEC) for observation in observations]
+
+    assert [item.issue for item in assessments] == [False, False, True]
+    dates = planner.schedule(FLEET, SPEC, a_live_pat())
+    assert [(item.schedule, item.retry_at) for item in assessments] == [(dates, None)] * 3
 
 
 def test_an_id_in_capitals_is_an_id_too() -> None:
@@ -538,14 +550,16 @@ def test_a_pat_as_old_as_the_current_one_counts_as_orphaned_so_that_its_versions
     assert [action.reason for action in plan.revocations] == [Reason.ORPHANED]
 
 
+def test_a_pat_of_the_current_ones_own_moment_is_no_predecessor_and_waits_for_no_overlap() -> None:
+    ends = planner.superfluous_after(SPEC, NOW, since=NOW, stored=NOW + DAY)
+    assert ends == NOW + ORPHAN_AGE
+
+
 def test_without_a_live_successor_a_superseded_pat_is_kept() -> None:
     plan = a_plan_of(an_observation(OLD, records=[STORED]), SPEC)
 
-    assert (plan.revocations, skip_of(plan, guid(1)).reason, skip_of(plan, guid(1)).until) == (
-        (),
-        Reason.SUPERSEDED,
-        None,
-    )
+    detail = "its successor is not live, so it may still be needed"
+    assert (plan.revocations, skip_of(plan, guid(1))) == ((), Skip("sonarqube", Reason.SUPERSEDED, detail, guid(1)))
 
 
 def test_a_person_who_writes_the_secret_by_hand_does_not_end_the_pat_before_it() -> None:
@@ -902,6 +916,11 @@ def test_a_changed_spec_does_not_wait_for_the_back_off() -> None:
 def test_a_back_off_that_is_longer_than_any_that_is_noted_was_edited_and_is_ignored() -> None:
     edited = a_failed_record("9999-01-01T00:00:00+00:00")
     assert reason_for(an_observation(DUE, records=[edited]), SPEC) == Reason.NEARING_EXPIRY
+
+
+def test_the_longest_back_off_that_is_noted_counts() -> None:
+    longest = a_failed_record((NOW + planner.LONGEST_PATIENCE).isoformat())
+    assert reason_for(an_observation(DUE, records=[longest]), SPEC) == Reason.BACKING_OFF
 
 
 @pytest.mark.parametrize("retry_at", ["", "soon", "0", "2026-13-01T00:00:00", "9" * 400, "\u0663"])
