@@ -34,6 +34,8 @@ _WARNINGS = {
     Event.PAT_WITHDRAWN,
     Event.SIGN_IN_NOT_KEPT,
 }
+# The SDKs' own; not `azure` as a whole, whose `azure.functions` is the platform's.
+_TALKATIVE = ("azure.core", "azure.identity", "azure.keyvault", "azure.storage", "msal", "requests", "urllib3")
 
 
 class JsonEvents:
@@ -56,10 +58,13 @@ def quieten_libraries() -> None:
     azure.identity warns of an answer that is no JSON, and quotes it; MSAL calls that an error, and quotes it; urllib3
     quotes the headers of a malformed answer; at DEBUG several print whole requests. What they could tell is in the
     error that each of them raises as well. They are held here, not by the host's configuration, so that nobody can
-    turn them on by accident.
+    turn them on by accident: neither at once nor one of the loggers below them, whose records end here too.
     """
-    for name in ("azure", "msal", "urllib3"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in _TALKATIVE:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.CRITICAL)
+        logger.propagate = False
+        logger.handlers = [logging.NullHandler()]  # with none at all, Python prints warnings by itself
 
 
 def _plain(value: object) -> str | float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import parse_qsl
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # The platform's own query parameters: the function key and its name.
 _PLATFORM_PARAMETERS = {"code", "clientid"}
 _MOST_PARAMETERS = 50
+_LONGEST_NAME = 19  # none of ours is longer, and no secret is so short
 
 P = TypeVar("P", bound=Input)
 Q = TypeVar("Q", bound=Input)
@@ -100,7 +102,7 @@ def _query(text: str, faults: list[str]) -> dict[str, str]:
         if name.lower() in _PLATFORM_PARAMETERS:
             continue
         if name in found:
-            faults.append(f"{name} is given twice")
+            faults.append(f"{_shown(name)} is given twice")
         found[name] = value
     return found
 
@@ -128,7 +130,9 @@ def _body(operation: Operation, request: Request, faults: list[str]) -> Input | 
 
 def _unique(pairs: list[tuple[str, Any]], faults: list[str]) -> dict[str, Any]:
     names = [name for name, _ in pairs]
-    faults.extend(f"{name} is given twice" for name in sorted({name for name in names if names.count(name) > 1}))
+    faults.extend(
+        f"{_shown(name)} is given twice" for name in sorted({name for name in names if names.count(name) > 1})
+    )
     return dict(pairs)
 
 
@@ -143,11 +147,19 @@ def _checked(model: type[_I], value: object, faults: list[str], subject: str, un
 
 def _sentences(error: ValidationError, subject: str, unknown: str) -> Iterator[str]:
     for item in error.errors(include_url=False, include_input=False):
-        name = ".".join(str(part) for part in item["loc"])
+        name = ".".join(_shown(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
             yield f"{name} is not {unknown}"
         else:
             yield f"{subject.format(name) if name else 'the body'} {_predicate(item)}"
+
+
+def _shown(name: object) -> str:
+    """A name that a caller gave, if it is like ours. Nothing else is repeated: it may be a secret, badly pasted."""
+    text = str(name)
+    if len(text) <= _LONGEST_NAME and re.fullmatch("[A-Za-z0-9_-]*", text):
+        return text
+    return f"a name of {len(text)} characters"
 
 
 def _predicate(item: ErrorDetails) -> str:

@@ -56,10 +56,14 @@ class _TimedResponse(http.client.HTTPResponse):
 
 class _TimedConnection(HTTPConnection):
     response_class = _TimedResponse
+    debuglevel = 0
 
 
 class _TimedSecureConnection(HTTPSConnection):
     response_class = _TimedResponse
+    # http.client's own switch would print whole requests to stdout, with their tokens, past every logger. Somebody who
+    # turns it on for all connections while looking for a fault does not turn it on for these.
+    debuglevel = 0
 
 
 class _TimedPool(urllib3.HTTPConnectionPool):

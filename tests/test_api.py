@@ -164,6 +164,14 @@ BAD_INPUT: list[tuple[str, dict[str, Any], list[str]]] = [
     ("rotate_pat", {"body": {"revokeOld": True}}, ["revokeOld must be afterOverlap or now"]),
     ("rotate_pat", {"body": {"revokeOld": ["now"]}}, ["revokeOld must be afterOverlap or now"]),
     ("rotate_pat", {"body": {"revokeOld": {"now": 1}}}, ["revokeOld must be afterOverlap or now"]),
+    ("get_plan", {"query": {"a1" * 42: "x"}}, ["a name of 84 characters is not a parameter of this request"]),
+    ("get_plan", {"query": {"pass=word": "x"}}, ["a name of 9 characters is not a parameter of this request"]),
+    ("rotate_pat", {"body": {"a1" * 42: 1}}, ["a name of 84 characters is not a member that this request knows"]),
+    (
+        "list_pats",
+        {"query": f"{'a1' * 42}=&{'a1' * 42}="},
+        ["a name of 84 characters is given twice", "a name of 84 characters is not a parameter of this request"],
+    ),
     ("get_plan", {"query": {"at": "now"}}, ["at is not a parameter of this request"]),
     ("get_status", {"query": {"pat": "x"}}, ["pat is not a parameter of this request"]),
     (

@@ -109,13 +109,34 @@ def test_loggers_that_have_printed_tokens_cannot_be_turned_on_from_outside(
     logger: str, level: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger(), "level", logging.DEBUG)
-    for name in ("azure", "msal", "urllib3"):
-        logging.getLogger(name).setLevel(logging.DEBUG)
+    for name in ("azure", "azure.core", "azure.identity", "azure.keyvault", "msal", "urllib3"):
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.DEBUG)
 
     quieten_libraries()
 
     assert logging.getLogger(logger).isEnabledFor(level) is False
     assert logging.getLogger("patrol").isEnabledFor(logging.INFO) is True
+
+
+@pytest.mark.parametrize(
+    "logger", ["azure.identity._internal.get_token_mixin", "msal.application", "urllib3.connection"]
+)
+def test_a_logger_of_theirs_that_is_turned_on_by_itself_prints_nothing_either(
+    logger: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(logger), "level", logging.DEBUG)
+    quieten_libraries()
+
+    assert logging.getLogger(logger).isEnabledFor(logging.DEBUG) is True
+    logging.getLogger(logger).critical("a token")
+
+    assert (caplog.records, capfd.readouterr()) == ([], ("", ""))
+
+
+def test_the_platforms_own_logger_is_left_as_it_is() -> None:
+    quieten_libraries()
+
+    assert logging.getLogger("azure.functions").isEnabledFor(logging.ERROR) is True
 
 
 def test_a_line_carries_the_operation_that_it_belongs_to_also_from_a_pools_thread(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 import socket
 import threading
 import time
@@ -113,6 +114,22 @@ def test_certificates_are_checked() -> None:
     session, _ = a_session()
 
     assert session.verify is True
+
+
+@pytest.mark.parametrize(("session_type", "printed"), [(requests.Session, True), (PlainSession, False)])
+def test_what_http_client_prints_while_somebody_looks_for_a_fault_is_not_ours(
+    session_type: type[requests.Session],
+    printed: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    with a_slow_server((HEAD + b"\r\n" + 20 * b"x", 0)) as address:
+        session_type().get(f"http://{address}/", headers={"Authorization": "Bearer mine"}, timeout=20)
+
+    # The plain session of requests shows that there is something to print.
+    assert ("Bearer mine" in capsys.readouterr().out) is printed
 
 
 # ---- the time that an answer may take --------------------------------------------------------------------------------

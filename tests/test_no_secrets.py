@@ -44,6 +44,8 @@ PATTERNS = {
     "JSON web token": re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
     "private key": re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
     "storage account key": re.compile(rf"AccountKey=(?!{re.escape(EMULATOR_KEY)})[0-9A-Za-z+/]{{40,}}={{0,2}}"),
+    "function key": re.compile(r"[\w-]{44}AzFu[\w-]{5}[AQgw]=="),
+    "refresh token": re.compile(r"(?<![\w.-])[01]\.A[\w-]{200,}"),
     "client secret": re.compile(r"(?<![\w~.-])[\w~.-]{3}[78]Q~[\w~.-]{31,34}(?![\w~.-])"),
 }
 
@@ -89,7 +91,8 @@ def test_no_file_of_this_repository_holds_a_secret() -> None:
 def test_the_scan_looks_at_this_repository() -> None:
     names = {str(path.relative_to(ROOT)) for path in tracked_files()}
 
-    assert {"Makefile", "pats.yaml", "shared/model.py", "tests/test_no_secrets.py"} <= names
+    assert {"Makefile", "pats.yaml", "shared/model.py", "tests/test_no_secrets.py", "docs/openapi.json"} <= names
+    assert {str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.*")} <= names
 
 
 def letters(count: int, alphabet: str = string.ascii_letters + string.digits) -> str:
@@ -114,6 +117,8 @@ SAMPLES: list[tuple[str, Callable[[], str]]] = [
     ("private key", lambda: "-----BEGIN " + "RSA PRIVATE KEY" + "-----"),
     ("private key", lambda: "-----BEGIN " + "PRIVATE KEY" + "-----"),
     ("storage account key", lambda: "Account" + "Key=" + base64.b64encode(secrets.token_bytes(64)).decode()),
+    ("function key", lambda: letters(44) + "Az" + "Fu" + letters(5) + "Q=="),
+    ("refresh token", lambda: "1." + "AX" + letters(600)),
     ("client secret", lambda: letters(3) + "8Q" + "~" + letters(34)),
     ("client secret", lambda: letters(3) + "8Q" + "~" + letters(31) + "_.-"),
 ]
@@ -162,7 +167,7 @@ def test_a_find_does_not_repeat_the_secret(tmp_path: Path) -> None:
 # Where a value leaves for the remote that needs it, and how often in each place.
 MAY_REVEAL = {
     "clients/devops.py:_Bearer.__call__": 1,  # the Authorization header of the PAT API
-    "clients/devops.py:DevOpsClient._as_consumer": 1,  # the one use of a new PAT
+    "clients/devops.py:_Password.__call__": 1,  # the one use of a new PAT
     "clients/keyvault.py:PatVault.store": 1,  # the one place that it goes to
     "clients/keyvault.py:CredentialVault.write": 1,  # a stored sign-in, rolled
     "entra.py:Entra.by_password": 1,

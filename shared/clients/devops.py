@@ -60,6 +60,17 @@ class _Bearer(AuthBase):
         return request
 
 
+class _Password(AuthBase):
+    """A PAT as consumers send it: a password without a user. Keeps the value wrapped until the request leaves."""
+
+    def __init__(self, token: Secret) -> None:
+        self._token = token
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        HTTPBasicAuth("", self._token.reveal())(request)
+        return request
+
+
 class DevOpsClient:
     """`PatService` over HTTPS. Thread-safe; one connection pool per account, so that cookies and sockets never mix."""
 
@@ -181,7 +192,7 @@ class DevOpsClient:
         return known
 
     def _as_consumer(self, source: Source, token: Secret) -> dict[str, Any]:
-        return self._ask(self._consumer, source, "GET", _who(source), HTTPBasicAuth("", token.reveal()))
+        return self._ask(self._consumer, source, "GET", _who(source), _Password(token))
 
     def _patiently(self, source: Source, method: str, query: Mapping[str, str]) -> dict[str, Any]:
         """A call that may be repeated, tried a few times."""
