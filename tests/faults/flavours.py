@@ -17,8 +17,12 @@ FAMILIES: tuple[Family, ...] = ("crash", "lost answer", "no answer", "throttled"
 
 # Longer than the app waits. The answer to a request never takes this long in a clean run.
 _SILENCE = {"kind": "timeout", "seconds": 25.0}
+# No pause between two bytes is as long as the app's time-outs.
+_DRIP = {"kind": "drip", "seconds": 60.0}
 _PAT_API = ("pats.list", "pats.create", "pats.revoke", "connectionData")
 _STORE = ("secrets.set",)
+# Whose wish for a long pause is told and not kept in real time, which here does not pass with the cloud's.
+_ASKED_AGAIN = ("secrets.list", "secrets.versions", "secrets.set", "token.password", "token.refresh")
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Flavour:
         """Whether such a fault can happen there."""
         if self.only and site.operation not in self.only:
             return False
-        if self.family == "garbled" and site.operation == "pats.revoke":
+        if (self.family == "garbled" or self.name.startswith("drip")) and site.operation == "pats.revoke":
             return False  # its answer has no body
         return not self.after or site.applied is not None
 
@@ -82,6 +86,7 @@ FLAVOURS = (
     Flavour("reset-after", "lost answer", {"kind": "reset"}, after=True),
     Flavour("cut-after", "lost answer", {"kind": "cut-head"}, after=True),
     Flavour("timeout-after", "lost answer", _SILENCE, after=True, slow=True),
+    Flavour("drip", "lost answer", _DRIP, after=True, slow=True),
     Flavour("500-after", "lost answer", {"status": 500}, after=True),
     Flavour("503-after", "lost answer", {"status": 503}, after=True),
     Flavour("lost-429", "lost answer", {"status": 503}, after=True, only=_STORE, then_status=429),
@@ -92,6 +97,7 @@ FLAVOURS = (
     Flavour("503", "no answer", {"status": 503}),
     Flavour("429", "throttled", {"status": 429}),
     Flavour("429-wait", "throttled", {"status": 429, "retry_after": 1}),
+    Flavour("429-long", "throttled", {"status": 429, "retry_after": 300}, only=_ASKED_AGAIN),
     Flavour("pat-error", "refused", {"kind": "pat-token-error", "code": "accessDenied"}, only=("pats.create",)),
     Flavour("sign-in", "refused", {"kind": "html"}, only=_PAT_API),
     Flavour("sign-in-after", "refused", {"kind": "html"}, after=True, only=_PAT_API),

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from local.world import PAT_VAULT
 from shared.manifest import parse
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ pats:
 """
 
 _SECRETLESS = _ONE.replace("client_credential: secret", "client_credential: managed_identity")
+_REFRESHED = _ONE.replace("client_credential: secret", "client_credential: secret\n    sign_in: refresh_token")
 _THREE = (
     _ONE.replace(
         "pats:",
@@ -70,7 +72,8 @@ class Fleet:
 ONE = Fleet("one", "one PAT, client secret", _ONE)
 SECRETLESS = Fleet("secretless", "one PAT, managed identity instead of a client secret", _SECRETLESS)
 THREE = Fleet("three", "three PATs, two accounts, two organisations", _THREE)
-FLEETS = (ONE, SECRETLESS, THREE)
+REFRESHED = Fleet("refreshed", "one PAT, a stored sign-in instead of a password", _REFRESHED)
+FLEETS = (ONE, SECRETLESS, REFRESHED, THREE)
 
 # Names that come close to ours, and one of ours that the manifest does not know (R7: reported, never revoked).
 LOOK_ALIKES = (
@@ -98,6 +101,16 @@ def plant_foreign(cloud: Cloud, manifest: Manifest) -> frozenset[str]:
         cloud.devops.add_member(source.organization, _COLLEAGUE)
         made.append(_issue(cloud, source.organization, _COLLEAGUE, "patrol/contoso/sonarqube"))
     return frozenset(made)
+
+
+def fill_lists(cloud: Cloud, manifest: Manifest) -> None:
+    """So many foreign PATs and secrets that each list has a second page."""
+    for source in manifest.sources:
+        user = manifest.accounts[source.account].username
+        for number in range(100):
+            _issue(cloud, source.organization, user, f"somebody's {number:03}")
+    for number in range(25):
+        cloud.vaults[PAT_VAULT].put(f"somebodys-{number:02}", "somebody's own value")
 
 
 def _issue(cloud: Cloud, organization: str, user: str, name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tests.faults.fleets import OVERLAP, TILL_DUE
+from tests.faults.fleets import OVERLAP, TILL_DUE, fill_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,11 @@ def _due(world: World) -> None:
     world.pass_time(TILL_DUE)
 
 
+def _due_with_long_lists(world: World) -> None:
+    _due(world)
+    fill_lists(world.cloud, world.manifest)
+
+
 def _superseded(world: World) -> None:
     _due(world)
     _well(world.run())
@@ -88,6 +93,7 @@ def _run(world: World) -> Attempt:
 FRESH = Phase("fresh", "first issue by a fresh process", _nothing, _run, _all_stored, cold=True)
 ISSUE = Phase("issue", "first issue by a process that is signed in", _signed_in, _run, _all_stored)
 DUE = Phase("due", "rotation when due", _due, _run, _all_renewed)
+LONG_LISTS = Phase("long-lists", "rotation with lists of two pages", _due_with_long_lists, _run, _all_renewed)
 OVERLAP_OVER = Phase("overlap-over", "revocation after the overlap", _superseded, _run, _all_ended)
 FORCED = Phase("forced", "forced rotation, afterOverlap", _issued, _forced("afterOverlap"), _nothing_is_owed)
 FORCED_NOW = Phase("forced-now", "forced rotation, now", _issued, _forced("now"), _nothing_is_owed)

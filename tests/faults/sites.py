@@ -21,6 +21,7 @@ OPERATIONS = (
     "openid",
     "userrealm",
     "token.password",
+    "token.refresh",
     "pats.list",
     "secrets.list",
     "deletedsecrets.list",
@@ -32,6 +33,8 @@ OPERATIONS = (
     "pats.revoke",
 )
 SIGN_IN = ("identity.token", "openid", "userrealm", "token.password")
+STORED_SIGN_IN = ("token.refresh", "secrets.set")
+LISTS = ("pats.list", "secrets.list")
 
 
 @dataclass(frozen=True)

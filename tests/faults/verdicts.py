@@ -84,4 +84,6 @@ def _secrets(world: World) -> Iterator[tuple[str, str]]:
         yield name, credentials.value(name)
     for token in list(world.cloud.entra.tokens._claims):
         yield "a bearer token", token
+    for token in list(world.cloud.entra._grants):
+        yield "a refresh token", token
     yield "the identity endpoint's header", world.cloud.identity.header

@@ -50,7 +50,7 @@ class Watch:
         self._invariants(call)
         for identity in self._foreign:
             assert self._cloud.devops.is_live(identity), f"the foreign PAT {identity} was revoked"
-        if call.operation == "secrets.set" and call.secret:
+        if call.operation == "secrets.set" and call.vault == PAT_VAULT and call.secret:
             self._check_stored(call.secret)
         if call.operation == "pats.revoke" and call.authorization_id:
             self._check_revoked(call.authorization_id.lower())
