@@ -6,7 +6,7 @@ A dry run makes every check of the real thing and not one changing call.
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC
+from datetime import UTC, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +15,7 @@ from shared.executor import Executor, newest_versions
 from shared.model import (
     LONGEST_LIFETIME,
     MARKER,
+    ORPHAN_AGE,
     LivePat,
     Manifest,
     OutcomeKind,
@@ -150,6 +151,8 @@ class Changes:
         if not force:
             versions = self._vault.versions(secret) if secret else ()
             _refuse_current(pat.authorization_id, records, versions)
+            if spec is not None and all(item.authorization_id != pat.authorization_id for item in versions):
+                self._refuse_young(pat)
             stale = [item for item in versions if item.authorization_id == pat.authorization_id]
         if dry_run:
             return Ended(found, Result.WOULD_REVOKE)
@@ -159,6 +162,17 @@ class Changes:
         if outcome.kind is OutcomeKind.FAILED and outcome.error is not None:
             raise outcome.error
         return Ended(found, Result.REVOKED, outcome.error)
+
+    def _refuse_young(self, pat: LivePat) -> None:
+        """Refuse a managed PAT that no version names yet: a run may be about to store it, and would then serve it dead.
+
+        The same age as in a run makes sure that no run can be alive that could still store it (R2).
+        """
+        left = pat.valid_from + ORPHAN_AGE - self._clock.now()
+        if left > timedelta(0):
+            message = "The PAT is less than an hour old and in no secret, so a run may be about to store it."
+            remedy = "Try again later, or repeat with ?force=true if it must end now; then rotate its name once more."
+            raise Conflict(message, reason="pat.young", remedy=remedy, retry_after=left.total_seconds())
 
     def records(self) -> Mapping[str, VaultRecord]:
         """What the vault serves now."""

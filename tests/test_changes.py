@@ -56,6 +56,21 @@ def test_an_operator_can_revoke_the_current_pat_with_force_even_without_a_vault(
     assert world.pats.live_ids == set()
 
 
+@pytest.mark.parametrize(("age", "ended"), [(timedelta(minutes=59), False), (timedelta(hours=1), True)])
+def test_a_pat_that_a_run_may_be_about_to_store_is_not_ended_without_force(age: timedelta, ended: bool) -> None:
+    world = a_settled_world()
+    stray = world.pats.add(a_live_pat(guid(0xF0), valid_from=world.clock.now() - age))
+
+    if ended:
+        revoke(world, stray.authorization_id)
+    else:
+        with pytest.raises(Conflict) as caught:
+            revoke(world, stray.authorization_id)
+        assert (caught.value.reason, caught.value.retry_after, world.writes) == ("pat.young", 60.0, [])
+        revoke(world, stray.authorization_id, force=True)
+    assert stray.authorization_id not in world.pats.live_ids
+
+
 def test_an_operator_can_revoke_a_pat_in_overlap_and_its_version_is_disabled() -> None:
     world, old, new = a_rotated_world()
     revoke(world, old.upper(), organization="Contoso")

@@ -16,6 +16,13 @@ PATS = {
         "After a leak, `POST /api/pats/{name}/rotate` with `revokeOld: now`: it stores a new PAT before it ends this"
         " one. To end it without a successor, repeat the request with `?force=true` and the header `X-Reason`.",
     ),
+    "pat.young": Page(
+        "The PAT may be about to be stored",
+        "The PAT carries this fleet's mark, no version of its secret names it, and it is less than an hour old. A run"
+        " makes a PAT before it stores it: ended in between, it would be served dead. Nothing was changed.",
+        "Repeat the request when the PAT is an hour old; by then a run may have ended it already. If it must end now,"
+        " use `?force=true` with the header `X-Reason`, and rotate its name once more when no run is under way.",
+    ),
     "pat.paused": Page(
         "The PAT is paused",
         "The newest version of its secret is disabled, which tells Patrol to leave it alone. Nothing was changed.",
