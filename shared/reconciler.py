@@ -236,13 +236,25 @@ class Reconciler:
         only = dataclasses.replace(self.manifest, pats=(spec,))
         listing = self._pats.list_pats(spec.source, PatStatus.ACTIVE)
         versions = self._vault.versions(spec.secret)
-        records = {spec.secret.lower(): versions[-1]} if versions else {}
+        records = {spec.secret.lower(): self._served(spec.secret, versions)} if versions else {}
         deleted = frozenset() if versions else self._vault.list_deleted()
         observation = Observation(self._clock.now(), {spec.source: listing}, {}, records, deleted)
         plan = planner.plan(only, observation, now=observation.at, requested=frozenset({name}))
         if not plan.issues:
             raise _cannot_rotate(spec, plan)
         return _Prepared(spec, listing, versions, dataclasses.replace(plan, revocations=(), refused=()))
+
+    def _served(self, secret: str, versions: tuple[VaultRecord, ...]) -> VaultRecord:
+        """The version that consumers read.
+
+        Two rotations within a second leave versions of one time, the older of them disabled perhaps: taken for the
+        newest it would look like a person's pause. Then the vault's own list says which it is.
+        """
+        newest = newest_versions(versions)
+        if len(newest) == 1:
+            return newest[0]
+        listed = self._vault.list_records().get(secret.lower(), newest[-1])
+        return next((item for item in newest if item.authorization_id == listed.authorization_id), listed)
 
     def _generations(self, prepared: _Prepared) -> Generations:
         """What lives under the name, also where the spec moved away from."""

@@ -292,6 +292,19 @@ def test_the_leak_button_disables_every_version_but_the_new_one() -> None:
     assert [item.enabled for item in world.vault.secrets["sonarqube-pat"]] == [False, False, True]
 
 
+def test_the_leak_button_works_again_within_the_second() -> None:
+    world = a_settled_world()
+    world.rotate(revoke_old=RevokeOld.NOW)
+    world.rotate(revoke_old=RevokeOld.NOW)
+    # Key Vault knows times by the second, and lists the versions of one in any order.
+    first, second, third = world.vault.secrets["sonarqube-pat"]
+    world.vault.versions = lambda secret: (first, third, second)  # type: ignore[method-assign]
+    world.rotate()
+
+    assert (second.created, second.enabled, third.enabled) == (third.created, False, True)
+    assert (world.pats.is_live(world.current()), world.broken_promises()) == (True, [])
+
+
 def test_the_leak_button_disables_the_only_old_version() -> None:
     world = a_settled_world()
     world.rotate(revoke_old=RevokeOld.NOW)
