@@ -11,6 +11,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.model import (
@@ -62,9 +63,9 @@ class Schedule:
     overdue_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Situation:
-    """Everything a rule may look at for one PAT of the manifest."""
+    """Everything a rule may look at for one PAT of the manifest. What several rules look at is found out once."""
 
     spec: PatSpec
     manifest: Manifest
@@ -72,12 +73,12 @@ class Situation:
     now: datetime
     requested: bool
 
-    @property
+    @cached_property
     def record(self) -> VaultRecord | None:
         """The newest version of the secret."""
         return self.observation.record(self.spec)
 
-    @property
+    @cached_property
     def current(self) -> LivePat | None:
         """The live PAT that the vault's newest version names, if it is the one this spec owns.
 
@@ -90,7 +91,7 @@ class Situation:
         pat = self.observation.live(self.spec.source, record.authorization_id)
         return pat if pat is not None and pat.display_name == self.manifest.display_name(self.spec.name) else None
 
-    @property
+    @cached_property
     def schedule(self) -> Schedule | None:
         """The rotation dates of the current PAT, None where there is none."""
         current = self.current
