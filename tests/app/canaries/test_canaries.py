@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from local.package import copy_app
 from tests.app.canaries import exercise
 from tests.app.canaries.world import Canaries, start
@@ -30,6 +32,7 @@ def running(cloud: Cloud, azurite: Azurite, folder: Path) -> Iterator[Canaries]:
         app.host.stop()
 
 
+@pytest.mark.timeout(300)  # a quarter of a minute on an idle machine
 def test_with_everything_at_debug_no_secret_is_anywhere(cloud: Cloud, azurite: Azurite, tmp_path: Path) -> None:
     with running(cloud, azurite, copy_app(tmp_path / "app")) as app:
         exercise.exercise(app)
