@@ -99,10 +99,13 @@ PageToken = Annotated[
     str, AfterValidator(_shaped(_PAGE, "is not a page that an answer named")), _schema(_PAGE, _A_PAGE)
 ]
 Flag = Annotated[bool, BeforeValidator(_flag)]
+# What `_printable` takes, in the alphabet of headers (Latin-1). What is taken for a token is told in words: as a
+# pattern it would be a riddle.
+_WHY = r"^[ -~¡-¬®-ÿ]*[!-~¡-¬®-ÿ][ -~¡-¬®-ÿ]*$"
 # Tabs and line breaks cannot come in a header; other characters that do not print are refused.
 Why = Annotated[
     str,
-    Field(min_length=1, max_length=200, examples=["leaked in a build log"]),
+    Field(min_length=1, max_length=200, examples=["leaked in a build log"], json_schema_extra={"pattern": _WHY}),
     AfterValidator(_printable),
     AfterValidator(_no_token),
 ]
@@ -184,7 +187,8 @@ class ChangeHeaders(Input):
     """Headers of a change."""
 
     reason: Annotated[Why | None, Field(alias="X-Reason")] = None
-    """Why the change is made, for the audit record: a ticket, an incident. Required with `force`."""
+    """Why the change is made, for the audit record: a ticket, an incident. Required with `force`. Forty letters, digits
+    or hyphens in a row are refused, since they may be a token."""
 
 
 class ChangeQuery(Input):
@@ -220,7 +224,8 @@ class UpdateBody(Input):
     """What to change of a PAT that nobody manages: at least one member. Its value stays the same."""
 
     display_name: Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_name_without_token)] | None = None
-    """Its new name. It may not begin with `patrol/`, which marks the PATs that Patrol looks after."""
+    """Its new name, in printable characters. It may not begin with `patrol/`, which marks the PATs that Patrol looks
+    after, nor hold a run of 52 letters and digits, since that may be a token."""
     valid_to: AwareDatetime | None = None
     """Its new expiry, at most 364 days after its making. The server may shorten it; the answer says what it granted."""
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=100)] | None = None

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import ValidationError
 
-from shared import examples, openapi
+from shared import examples, inputs, openapi
 from shared.contract import OPERATIONS
 from shared.version import VERSION
 from tests.described import DESCRIBED, DOCUMENT, everything, fits, resolved
@@ -118,6 +119,20 @@ def test_no_type_is_there_twice_or_for_nothing() -> None:
 
     assert used == known
     assert len(shapes) == len(set(shapes))
+
+
+@pytest.mark.parametrize(
+    "why",
+    ["INC-4711: lost laptop", "für Anna", "x" * 39, "a b", " ", "", "a\tb", "a\u00adb", "é" * 200, "é" * 201],
+)
+def test_the_schema_of_a_reason_takes_what_the_check_takes(why: str) -> None:
+    (told,) = [item for item in DESCRIBED["revoke_pat"][2]["parameters"] if item["name"] == "X-Reason"]
+    try:
+        inputs.ChangeHeaders.model_validate({"X-Reason": why})
+    except ValidationError:
+        assert fits(why, told["schema"]) != []
+    else:
+        assert fits(why, told["schema"]) == []
 
 
 def test_every_sample_is_of_something_that_the_document_knows() -> None:

@@ -152,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
             response = Response(HTTPStatus.INTERNAL_SERVER_ERROR)
         self._answer(response)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_QUERY = _serve  # noqa: N815 - stdlib's names
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_QUERY = do_TRACE = _serve  # noqa: N815 - stdlib's names
 
     def _refuse(self, limit: int) -> Response | None:
         # The real host hands a chunked body to a function as an empty one (its gRPC conversion asks for Content-Length

@@ -68,6 +68,7 @@ def test_a_key_may_come_as_code_in_the_query(
     [
         ("PUT", "/api/anonymous", 404),
         ("HEAD", "/api/anonymous", 404),
+        ("TRACE", "/api/anonymous", 404),
         ("OPTIONS", "/api/anonymous", 404),
         ("DELETE", "/api/empty", 204),
         ("HEAD", "/api/empty", 200),
