@@ -17,7 +17,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from shared import examples, inputs
 from shared.answers import Problem
 from shared.contract import COMMON_PROBLEMS, JSON, LARGEST_BODY, OPERATION_HEADER, OPERATIONS
-from shared.problems import CONTENT_TYPE
+from shared.pages.catalogue import PAGES
+from shared.problems import CONTENT_TYPE, TYPES
 from shared.version import VERSION
 
 if TYPE_CHECKING:
@@ -121,6 +122,9 @@ def document(operations: Mapping[str, Operation]) -> Schema:
     paths: dict[str, Schema] = {}
     for name, operation in operations.items():
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(name, operation, models)
+    schemas = models.shared()
+    # All that there are now. Not an `enum`: a later version may know more.
+    schemas[Problem.__name__]["properties"]["type"]["examples"] = [f"{TYPES}{reason}" for reason in sorted(PAGES)]
     problems = sorted({status for operation in operations.values() for status in problems_of(operation)})
     return {
         "openapi": "3.1.0",
@@ -134,7 +138,7 @@ def document(operations: Mapping[str, Operation]) -> Schema:
         "servers": [{"url": "/api", "description": "The deployment that serves this document."}],
         "paths": paths,
         "components": {
-            "schemas": models.shared(),
+            "schemas": schemas,
             "responses": {_name(status): _problem(status) for status in problems},
             "headers": _HEADER_TYPES,
             "securitySchemes": _SECURITY_SCHEMES,

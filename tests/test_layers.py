@@ -70,7 +70,7 @@ EDGES = {
 # What is shown to people: built from the core's answers, with no remote in sight.
 PRESENTATION = {
     "examples": may_import("errors problems"),
-    "openapi": may_import("answers contract examples inputs problems version", "pydantic"),
+    "openapi": may_import("answers contract examples inputs pages problems version", "pydantic"),
     "problems": may_import("errors model answers"),
     "authorization": may_import("errors model settings"),
     "inputs": may_import("errors model findings reconciler changes", "pydantic"),

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from shared import examples, inputs, openapi
 from shared.contract import OPERATIONS
+from shared.pages.catalogue import PAGES
 from shared.version import VERSION
 from tests.described import DESCRIBED, DOCUMENT, everything, fits, resolved
 
@@ -145,6 +146,16 @@ def test_every_sample_is_of_something_that_the_document_knows() -> None:
     }
 
     assert set(examples.SAMPLES) - members - of_types == set()
+
+
+def test_every_kind_of_problem_is_named() -> None:
+    kinds = DOCUMENT["components"]["schemas"]["Problem"]["properties"]["type"]["examples"]
+    shown = {str(node["type"]) for node in everything(DOCUMENT) if "detail" in node and "type" in node}
+    shown = {kind for kind in shown if kind.startswith("/")}
+
+    assert kinds == sorted(f"/api/problems/{reason}" for reason in PAGES)
+    assert "/api/problems/run.busy" in shown
+    assert shown <= set(kinds)
 
 
 def test_the_problem_of_a_status_has_that_status() -> None:
