@@ -41,8 +41,8 @@ def test_secrets_that_people_wrote_get_pats_of_ours_and_theirs_are_left_and_repo
         app.run()
     reported = get(app, "pats?managed=false")["pats"]
     assert {pat["displayName"]: [item["code"] for item in pat["findings"]] for pat in reported} == {
-        "build-agents (Ann)": ["long-lived"],
-        "sonarqube-pat (Ann)": ["long-lived"],
+        "build-agents (Ann)": ["long-lived", "unmanaged"],
+        "sonarqube-pat (Ann)": ["long-lived", "unmanaged"],
     }
 
 
