@@ -1,6 +1,6 @@
 # The commands of this project. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo start test soak faults bench performance infra package lint format schema clean
+.PHONY: help demo start test soak faults mutants bench performance infra package lint format schema clean
 
 BIN := .venv/bin
 # Tests wait more than they work, so more of them than there are cores run side by side.
@@ -20,6 +20,9 @@ test: .venv/tests.done ## run all tests; PYTEST="-k name" runs some, one after t
 
 faults: .venv/tests.done ## break every call of a rotation in every way, and show what came of it (a quarter of an hour)
 	$(BIN)/python -m tests.faults $(FAULTS)
+
+mutants: .venv/mutants.done ## change the planner and the executor in every place, and see that a test notices (a quarter of an hour)
+	nice $(BIN)/python -m tests.mutation $(MUTANTS)
 
 infra: .venv/tests.done ## check the templates, with the bicep CLI too where it is on the PATH
 	$(BIN)/python -m pytest -q tests/infra
@@ -73,3 +76,8 @@ clean: ## remove everything that a run or an installation left here
 	@echo "Installing the app, the local cloud and the tests (about half a minute)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@ .venv/local.done
+
+.venv/mutants.done: tests/mutation/requirements.txt .venv/tests.done
+	@echo "Installing what changes the code (a few seconds)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/mutation/requirements.txt
+	@touch $@

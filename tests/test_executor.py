@@ -462,13 +462,21 @@ class Watched(FakePatService):
             return super().create(*arguments, **named)
 
 
-@pytest.mark.parametrize(("options", "threads"), [({"workers": 2}, 2), ({}, 4)])
+@pytest.mark.parametrize(
+    ("options", "organizations", "threads"),
+    [
+        pytest.param({"workers": 2}, 1, 2, id="as many as are asked for"),
+        pytest.param({}, 1, 4, id="four where nothing is said"),
+        pytest.param({}, 11, 22, id="two for each of eleven, three would be more than there may be"),
+    ],
+)
 def test_an_organization_gets_as_many_threads_as_there_are_workers_and_no_more(
-    options: dict[str, int], threads: int
+    options: dict[str, int], organizations: int, threads: int
 ) -> None:
     stage, pats = Stage(), Watched(threads)
     executor = Executor(pats, stage.vault, stage.events, deadline=stage.deadline, lease=stage.lease, **options)
-    report = executor.execute(a_plan(*(an_issue(a_spec(f"pat-{n}")) for n in range(2 * threads))))
+    specs = [a_spec(f"pat-{n}", organization=f"organization-{n % organizations}") for n in range(2 * threads)]
+    report = executor.execute(a_plan(*(an_issue(spec) for spec in specs)))
 
     assert (report.failed, pats.most_at_once) == (False, threads)
 

@@ -636,6 +636,12 @@ def test_a_secret_that_is_not_of_a_living_pat_of_ours_is_not_mentioned(record: V
     assert a_plan_of(an_observation(CURRENT, records=[STORED, record]), SPEC).skipped == ()
 
 
+def test_a_pat_out_of_sight_whose_version_does_not_say_its_name_is_told_by_its_secret() -> None:
+    record = a_record(GONE, guid(7), tags={Tag.PAT: None})
+
+    assert skip_of(a_plan_of(an_observation(CURRENT, records=[STORED, record]), SPEC), guid(7)).pat == GONE.secret
+
+
 def test_a_pat_whose_expiry_the_vault_does_not_tell_is_told_too() -> None:
     record = a_record(GONE, guid(7), expires_on=None)
 

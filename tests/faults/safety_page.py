@@ -44,7 +44,7 @@ def _campaign(cases: Sequence[Case]) -> str:
     sites = {(case.fleet.name, case.phase.name, case.site.name) for case in cases}
     rows, columns, counts = count_by(cases, "phase", "family")
     columns = [family for family in FAMILIES if family in columns]
-    table = [[row, *(str(counts[row, column] or "-") for column in columns)] for row in rows]
+    numbers = [[row, *(str(counts[row, column] or "-") for column in columns)] for row in rows]
     total = ["all", *(str(sum(counts[row, column] for row in rows)) for column in columns)]
     ways = [
         [family, ", ".join(f"`{flavour.name}`" for flavour in EVERY_FLAVOUR if flavour.family == family)]
@@ -53,8 +53,8 @@ def _campaign(cases: Sequence[Case]) -> str:
     return "\n\n".join(
         [
             f"{len(sites)} calls, {len(cases)} cases; `make test` plays {len(fixed_part(cases))} of them.",
-            _table(["cases", *columns], [*table, total]),
-            _table(["family", "ways to fail"], ways),
+            table(["cases", *columns], [*numbers, total]),
+            table(["family", "ways to fail"], ways),
         ]
     )
 
@@ -69,12 +69,12 @@ def _threats() -> str:
         ]
         for item in THREATS
     ]
-    return _table(["threat", "promise", "rules", "tests"], rows)
+    return table(["threat", "promise", "rules", "tests"], rows)
 
 
 def _planted_bugs() -> str:
     rows = [[bug.rule, bug.name, bug.story.__name__.replace("_", " ")] for bug in BUGS]
-    return _table(["rule", "planted bug", "story that notices it"], rows)
+    return table(["rule", "planted bug", "story that notices it"], rows)
 
 
 def _short(test: str) -> str:
@@ -82,6 +82,7 @@ def _short(test: str) -> str:
     return f"{file.removeprefix('tests/')}: {name.removeprefix('test_').replace('_', ' ')}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
