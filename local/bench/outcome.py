@@ -15,10 +15,11 @@ class Outcome:
         case: its name.
         latency_ms: what every call of the simulated cloud takes; None where no call is made.
         seconds: what each repetition took.
-        limit: what the same work takes where only the unavoidable is done, in seconds.
+        limits: what the same work took a bare client around each repetition, in seconds: the unavoidable alone.
         limited_by: what that is, in words.
-        goal: the most that the median may be, as a multiple of the limit; None for a case that is only told.
-        allowance: seconds that the median may take beyond the limit, instead of a multiple.
+        goal: the most that a repetition may take as a multiple of its limit, in the median; None for a case that is
+            only told.
+        allowance: seconds that a repetition may take beyond its limit, in the median, instead of a multiple.
         calls: the most calls of a repetition; None where no call is made.
         needed: the calls that are unavoidable.
         spare_calls: how many calls more than those may be made; None for a case whose calls are only told.
@@ -30,7 +31,7 @@ class Outcome:
     case: str
     latency_ms: int | None
     seconds: list[float]
-    limit: float
+    limits: list[float]
     limited_by: str
     goal: float | None = None
     allowance: float | None = None
@@ -48,9 +49,22 @@ class Outcome:
         return statistics.median(self.seconds)
 
     @property
+    def limit(self) -> float:
+        """The middle limit, in seconds."""
+        return statistics.median(self.limits)
+
+    @property
     def ratio(self) -> float:
-        """The median as a multiple of the limit."""
-        return self.median / self.limit
+        """The middle of what the repetitions took as multiples of their own limits.
+
+        A machine that is busy for a while slows a repetition and its limit alike.
+        """
+        return statistics.median(took / limit for took, limit in zip(self.seconds, self.limits, strict=True))
+
+    @property
+    def excess(self) -> float:
+        """The middle of what the repetitions took beyond their own limits, in seconds."""
+        return statistics.median(took - limit for took, limit in zip(self.seconds, self.limits, strict=True))
 
     @property
     def has_goal(self) -> bool:
@@ -64,8 +78,8 @@ class Outcome:
         missed = []
         if self.goal is not None and self.ratio > self.goal:
             missed.append(f"{self.ratio:.2f} x instead of {self.goal:.2f} x")
-        if self.allowance is not None and self.median - self.limit > self.allowance:
-            missed.append(f"{self.median - self.limit:.2f} s more instead of {self.allowance:.2f} s")
+        if self.allowance is not None and self.excess > self.allowance:
+            missed.append(f"{self.excess:.2f} s more instead of {self.allowance:.2f} s")
         if self.spare_calls is not None and self.calls is not None and self.needed is not None:
             extra = self.calls - self.needed
             if extra > self.spare_calls:

@@ -29,7 +29,7 @@ HEAD = """# Performance
 Patrol spends its time waiting for other services. So each case is measured against what the network makes
 unavoidable: the calls that cannot be left out, one after the other where one needs the answer of another. The unit
 is a call of a bare client (`requests`, connections kept open), through the same proxy to the same simulated cloud,
-before and after each case. A ratio of 1.00 would mean that Patrol adds nothing at all.
+before and after each repetition. A ratio of 1.00 would mean that Patrol adds nothing at all.
 
 This page is written by `make performance` from the results of `make bench`. Do not edit it.
 """
@@ -55,7 +55,7 @@ of the simulated cloud:
 - **import:** in a fresh interpreter each, taking turns.
 
 What it cannot tell: Azure's own latency and its spread, throttling, the time in which Azure starts an instance, and
-what a fraction of a core does to the processor time (about 4 ms for a call).
+what a fraction of a core does to the processor time (about 3 ms for a call).
 
 ## How to repeat it
 
@@ -116,7 +116,7 @@ def _goals(runs: list[Results]) -> list[str]:
 def _measured(outcome: Outcome | None) -> str:
     if outcome is None:
         return "-"
-    parts = [f"{outcome.ratio:.2f}" if outcome.allowance is None else f"+{outcome.median - outcome.limit:.2f} s"]
+    parts = [f"{outcome.ratio:.2f}" if outcome.allowance is None else f"+{outcome.excess:.2f} s"]
     if outcome.spare_calls is not None and outcome.calls is not None and outcome.needed is not None:
         parts.append(f"+{outcome.calls - outcome.needed} calls")
     if outcome.peak_goal is not None and outcome.peak is not None:

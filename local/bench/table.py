@@ -21,7 +21,7 @@ def cells(outcome: Outcome) -> tuple[str, ...]:
         duration(outcome.median),
         f"{duration(min(outcome.seconds))} .. {duration(max(outcome.seconds))}" if len(outcome.seconds) > 1 else "-",
         duration(outcome.limit),
-        f"{outcome.ratio:.2f}" if outcome.allowance is None else f"+{outcome.median - outcome.limit:.2f} s",
+        f"{outcome.ratio:.2f}" if outcome.allowance is None else f"+{outcome.excess:.2f} s",
         goal(outcome),
         verdict(outcome),
         f"{outcome.peak} MiB" if outcome.peak is not None else "-",
@@ -51,7 +51,7 @@ def verdict(outcome: Outcome) -> str:
     if outcome.goal is not None:
         return f"met by {outcome.goal - outcome.ratio:.2f}"
     if outcome.allowance is not None:
-        return f"met by {outcome.allowance - (outcome.median - outcome.limit):.2f} s"
+        return f"met by {outcome.allowance - outcome.excess:.2f} s"
     return "met"
 
 

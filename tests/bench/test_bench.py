@@ -28,7 +28,7 @@ GOOD = Outcome(
     "a case",
     100,
     [1.0, 1.1, 1.2],
-    1.0,
+    [1.0, 1.0, 1.0],
     "a chain",
     goal=1.2,
     calls=53,
@@ -89,6 +89,12 @@ def test_what_misses_a_goal_is_told_as_missed(changes: dict[str, object], miss: 
 
 
 MACHINE = {"processors": 2, "memory": 8, "system": "Linux", "python": "3.13", "load": [0.1, 1.0]}
+
+
+def test_each_repetition_counts_by_the_pace_of_its_own_time() -> None:
+    busy_for_a_while = replace(GOOD, seconds=[1.1, 3.3, 3.3], limits=[1.0, 3.0, 3.0])
+
+    assert (busy_for_a_while.ratio, busy_for_a_while.misses) == (pytest.approx(1.1), [])
 
 
 def test_results_survive_being_kept() -> None:
