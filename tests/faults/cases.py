@@ -61,10 +61,18 @@ def every_case(world: World) -> list[Case]:
         Case(fleet, phase, site, selector, flavour)
         for fleet, phase, operations in STORIES
         for site, selector in record(world, fleet, phase)
-        if site.operation in operations
+        if site.operation in operations and not (fleet is ONE and _by_chance(site))
         for flavour in EVERY_FLAVOUR
         if flavour.fits(site)
     ]
+
+
+def _by_chance(site: Site) -> bool:
+    """Whether a run makes this call or not as it happens: two credentials are read side by side, and who comes second
+    may find the token of the app's identity, and the answer to the vault's challenge, or has to ask for them as well.
+    """
+    second = site.operation == "identity.token" and site.number > 1
+    return second or (site.operation == "challenge" and site.place.startswith("build-bot-"))
 
 
 def fixed_part(cases: Iterable[Case]) -> list[Case]:
