@@ -18,7 +18,7 @@ start: .venv/local.done ## keep the app and its simulated cloud running, to try 
 test: .venv/tests.done ## run all tests; PYTEST="-k name" runs some, one after the other
 	$(BIN)/python -m pytest $(or $(PYTEST),-n $(WORKERS))
 
-faults: .venv/tests.done ## break every call of a rotation in every way, and show what came of it (a quarter of an hour)
+faults: .venv/tests.done ## break every call of a rotation in every way, and show what came of it (about three quarters of an hour; FAULTS="--worlds 40" takes half of that)
 	$(BIN)/python -m tests.faults $(FAULTS)
 
 mutants: .venv/mutants.done ## change the planner and the executor in every place, and see that a test notices (a quarter of an hour)
