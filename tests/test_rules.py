@@ -21,14 +21,13 @@ from shared.model import Observation, Outcome, OutcomeKind, Reason, Tag
 from shared.reconciler import Reconciler
 from tests.builders import DAY, HOUR, SECOND, a_live_pat, a_record, a_spec, guid
 from tests.fakes import CANARY, FakeDeadline, FakeLease, World, issued, revoked
+from tests.situations import OVERLAP, TILL_DUE, a_rotated_world, a_settled_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from shared.model import Issue, Revoke
 
-TILL_DUE = 20 * DAY
-OVERLAP = 2 * DAY
 SILENT = Unavailable("Silence.", reason="remote.silent", answered=False)
 BROKEN = Unavailable("Broken.", reason="remote.broken", answered=True)
 
@@ -47,22 +46,6 @@ def assert_guarded(story: Callable[[], list[str]], *bugs: Callable[[pytest.Monke
         with planted(bug):
             assert story() != [], f"nobody noticed {bug.__name__}"
     assert story() == []
-
-
-def a_settled_world() -> World:
-    world = World()
-    world.run()
-    world.clock.advance(HOUR)
-    return world
-
-
-def a_rotated_world() -> tuple[World, str, str]:
-    world = a_settled_world()
-    old = world.current()
-    world.clock.advance(TILL_DUE)
-    world.run()
-    world.clock.advance(HOUR)
-    return world, old, world.current()
 
 
 def loosely(world: World) -> list[str]:
